@@ -1,0 +1,1 @@
+"""How events travel from redirectors to aggregators: one contract, and its Postgres form."""

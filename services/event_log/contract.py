@@ -1,0 +1,86 @@
+"""What an event log promises, whichever carries it.
+
+A log holds streams, a stream holds partitions, a partition holds records at offsets 0, 1, 2, … in the order in
+which they were appended. A record's value comes out byte for byte as it went in, with the origin that was pinned
+when it was journaled. A record that was read once is read again from the same offset for as long as it is kept.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from link_events.identity import JournalId, Seq
+from link_events.streams import Offset, Partition, Stream
+
+
+class EventLogError(Exception):
+    """The tree of what can go wrong: away (wait and retry), expired and misfit (stop, a person decides)."""
+
+
+class EventLogAwayError(EventLogError):
+    """The log could not be reached or did not answer in time. What was asked may or may not have happened."""
+
+
+class OffsetExpiredError(EventLogError):
+    """The asked offset is no longer kept, or was never handed out."""
+
+
+class PartitionCountError(EventLogError):
+    """The log has another number of partitions than expected. It is refused, never repaired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A value on its way into the log, and its origin (stream and partition are the log's)."""
+
+    journal: JournalId
+    seq: Seq
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRecord:
+    """A record as it stands in the log."""
+
+    offset: Offset
+    record: Record
+    logged_at: datetime
+
+
+class EventLog(Protocol):
+    """One log. Every call may raise EventLogAwayError; calls for different partitions run side by side."""
+
+    async def check(self, stream: Stream, partitions: int) -> None:
+        """Make sure that `stream` has exactly `partitions` partitions.
+
+        Raises:
+            PartitionCountError: it has not.
+        """
+
+    async def append(self, stream: Stream, partition: Partition, records: Sequence[Record]) -> None:
+        """Append all of `records`, in order, or none. After an error the caller sends them again."""
+
+    async def read(
+        self,
+        stream: Stream,
+        partition: Partition,
+        from_offset: Offset,
+        *,
+        records_max: int,
+        wait: timedelta,
+    ) -> Sequence[LoggedRecord]:
+        """Up to `records_max` records from `from_offset` on; none where nothing arrives within `wait`.
+
+        Raises:
+            OffsetExpiredError: `from_offset` is before the first kept record or beyond the end.
+        """
+
+    async def end_offsets(self, stream: Stream) -> Mapping[Partition, Offset]:
+        """The offset that the next record of each partition will get."""
+
+    async def last_seq(self, journal: JournalId, stream: Stream, partition: Partition) -> Seq | None:
+        """The highest seq of `journal` in the log: 0 where it holds none, None where the log cannot know."""
+
+    async def close(self) -> None:
+        """Let go of every connection, within a bounded time."""

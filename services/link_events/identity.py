@@ -1,0 +1,63 @@
+"""How things are named: advocates, links, journals and events."""
+
+import re
+from dataclasses import dataclass
+from typing import Final, NewType
+
+from link_events.streams import PARTITIONS_MAX, STREAM_BY_LETTER, Partition, Stream
+
+AdvocateId = NewType("AdvocateId", str)
+LinkId = NewType("LinkId", int)
+Code = NewType("Code", str)
+JournalId = NewType("JournalId", bytes)
+Seq = NewType("Seq", int)
+EventId = NewType("EventId", str)
+
+JOURNAL_ID_BYTES: Final = 8
+SEQ_MAX: Final = 2**48 - 1
+"""A seq is six bytes of a click id: 280 billion clicks a day for a thousand days, per partition."""
+
+ADVOCATE_ID_PATTERN: Final = r"[A-Za-z0-9._-]{1,64}"
+"""No `@`: an advocate's id stands in URLs and keys, and is no address."""
+
+_ADVOCATE_ID = re.compile(ADVOCATE_ID_PATTERN)
+_EVENT_ID = re.compile(r"([0-9a-f]{16})-([cva])(0|[1-9][0-9]{0,2})-([1-9][0-9]{0,14})")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an event was journaled. It names the event for ever.
+
+    `seq` is dense per (journal, stream, partition), from 1.
+    """
+
+    journal: JournalId
+    stream: Stream
+    partition: Partition
+    seq: Seq
+
+    @property
+    def event_id(self) -> EventId:
+        """`<journal>-<c|v|a><partition>-<seq>`, for example `00c0ffee00c0ffee-c7-42`."""
+        return EventId(f"{self.journal.hex()}-{self.stream.letter}{self.partition}-{self.seq}")
+
+
+def is_advocate_id(text: str) -> bool:
+    """Whether `text` may name an advocate."""
+    return _ADVOCATE_ID.fullmatch(text) is not None
+
+
+def parse_event_id(text: str) -> Origin | None:
+    """The origin that `text` names, or None where it is no event id."""
+    found = _EVENT_ID.fullmatch(text)
+    if found is None:
+        return None
+    journal, letter, partition, seq = found.groups()
+    if int(partition) >= PARTITIONS_MAX or int(seq) > SEQ_MAX:
+        return None
+    return Origin(
+        journal=JournalId(bytes.fromhex(journal)),
+        stream=STREAM_BY_LETTER[letter],
+        partition=Partition(int(partition)),
+        seq=Seq(int(seq)),
+    )

@@ -1,0 +1,138 @@
+"""Local days, weeks and quarters. The only place that turns an instant into a day and a day into a period.
+
+Everything is in the programme's zone and by its calendar. A day is a date; periods are inclusive at both ends.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import IntEnum, StrEnum
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+MONTHS_PER_QUARTER: Final = 3
+DAYS_PER_WEEK: Final = 7
+ONE_DAY: Final = timedelta(days=1)
+
+
+class Granularity(StrEnum):
+    """How counts are cut in time. `total` is one period from the first day to the last."""
+
+    DAY = "day"
+    WEEK = "week"
+    QUARTER = "quarter"
+    TOTAL = "total"
+
+
+class Weekday(IntEnum):
+    """Days of the week, numbered as `date.weekday` does."""
+
+    MONDAY = 0
+    TUESDAY = 1
+    WEDNESDAY = 2
+    THURSDAY = 3
+    FRIDAY = 4
+    SATURDAY = 5
+    SUNDAY = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """A programme's zone and weeks. Quarters are the calendar year's."""
+
+    zone: ZoneInfo
+    first_weekday: Weekday = Weekday.MONDAY
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """Consecutive local days, both ends included, and what people call them."""
+
+    start: date
+    end: date
+    label: str
+
+
+def zone_named(name: str) -> ZoneInfo | None:
+    """The IANA zone called `name`, or None where there is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def local_day(instant: datetime, zone: ZoneInfo) -> date:
+    """The local day in which `instant` (aware) falls."""
+    return instant.astimezone(zone).date()
+
+
+def day_start(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant of the local `day`, in UTC.
+
+    Where midnight is skipped by a clock change, the day begins at the change; where it comes twice, at the first.
+    """
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
+
+
+def day_end(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant after the local `day`, in UTC. Days last 23, 24 or 25 hours, a skipped day none."""
+    return day_start(day + ONE_DAY, zone)
+
+
+def quarter_start(day: date) -> date:
+    """The first day of the calendar quarter that holds `day`."""
+    return date(day.year, day.month - (day.month - 1) % MONTHS_PER_QUARTER, 1)
+
+
+def period_of(day: date, granularity: Granularity, calendar: Calendar) -> Period:
+    """The day, week or quarter that holds `day`.
+
+    Raises:
+        ValueError: `total` holds no single day; `periods_between` makes it.
+    """
+    match granularity:
+        case Granularity.DAY:
+            return Period(day, day, day.isoformat())
+        case Granularity.WEEK:
+            return _week_of(day, calendar.first_weekday)
+        case Granularity.QUARTER:
+            return _quarter_of(day)
+        case Granularity.TOTAL:
+            raise ValueError("a total is not found by a day")
+
+
+def periods_between(first: date, last: date, granularity: Granularity, calendar: Calendar) -> list[Period]:
+    """Every period that holds a day from `first` to `last`, in order; none where `last` is before `first`."""
+    if last < first:
+        return []
+    if granularity is Granularity.TOTAL:
+        return [Period(first, last, _interval(first, last))]
+    return list(_walk(first, last, granularity, calendar))
+
+
+def _walk(first: date, last: date, granularity: Granularity, calendar: Calendar) -> Iterator[Period]:
+    day = first
+    while day <= last:
+        period = period_of(day, granularity, calendar)
+        yield period
+        day = period.end + ONE_DAY
+
+
+def _week_of(day: date, first_weekday: Weekday) -> Period:
+    start = day - timedelta(days=(day.weekday() - first_weekday) % DAYS_PER_WEEK)
+    end = start + timedelta(days=DAYS_PER_WEEK - 1)
+    if first_weekday is not Weekday.MONDAY:
+        return Period(start, end, _interval(start, end))
+    year, week, _ = start.isocalendar()
+    return Period(start, end, f"{year}-W{week:02}")
+
+
+def _quarter_of(day: date) -> Period:
+    start = quarter_start(day)
+    end = quarter_start(start + timedelta(days=31 * MONTHS_PER_QUARTER)) - ONE_DAY
+    return Period(start, end, f"{start.year}-Q{(start.month - 1) // MONTHS_PER_QUARTER + 1}")
+
+
+def _interval(first: date, last: date) -> str:
+    """An ISO 8601 interval of whole days."""
+    return f"{first.isoformat()}/{last.isoformat()}"

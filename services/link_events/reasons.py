@@ -1,0 +1,50 @@
+"""Closed sets of words that appear alike in columns, metric labels, log fields and answers."""
+
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What the judge said of a click."""
+
+    COUNTED = "counted"
+    NOT_COUNTED = "not_counted"
+    REVIEW = "review"
+
+
+class Reason(StrEnum):
+    """Why a click is not counted. A click keeps every reason that matched, the deciding one first."""
+
+    INACTIVE_LINK = "inactive_link"
+    METHOD_HEAD = "method_head"
+    METHOD_OTHER = "method_other"
+    PREFETCH = "prefetch"
+    PREVIEW_HEADER = "preview_header"
+    USER_AGENT_MISSING = "user_agent_missing"
+    NAMED_BOT = "named_bot"
+    TEST = "test"
+
+
+class LinkState(StrEnum):
+    """What a link was when it was clicked, as the redirector answered it."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    EXPIRED = "expired"
+
+
+class DeadLetterReason(StrEnum):
+    """Why a record can never be applied as it is."""
+
+    NOT_JSON = "not_json"
+    NOT_AN_EVENT = "not_an_event"
+    UNKNOWN_TYPE = "unknown_type"
+    ID_MISMATCH = "id_mismatch"
+    BREAKS_SCHEMA = "breaks_schema"
+    TIME_OUT_OF_RANGE = "time_out_of_range"
+
+
+class HoleKind(StrEnum):
+    """Why seqs were skipped."""
+
+    MISSING = "missing"
+    DEAD_LETTER = "dead_letter"
