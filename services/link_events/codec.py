@@ -4,26 +4,49 @@ The bytes written here go unchanged through journal and event log. Schemas are c
 readers: `decode` takes what schemas/events/*.schema.json promise and ignores fields it does not know.
 """
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
-from link_events.events import Click, Event, EventData, EventType, Heartbeat, Sealed, type_of_data
-from link_events.identity import AdvocateId, Code, LinkId, Origin, is_advocate_id
+from link_events.events import (
+    SIGNAL_CHARS_MAX,
+    USER_AGENT_CHARS_MAX,
+    Click,
+    Event,
+    EventData,
+    EventType,
+    Heartbeat,
+    Sealed,
+    type_of_data,
+)
+from link_events.identity import AdvocateId, Code, LinkId, Origin, is_advocate_id, is_code
 from link_events.reasons import DeadLetterReason, LinkState
+from link_events.streams import Stream
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=UTF-8"
+DATA_CONTENT_TYPE: Final = "application/json"
+
+INSTANT_PATTERN: Final = (
+    r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?Z"
+)
+"""RFC 3339 in UTC, to the microsecond: the one form that is written, hence the one that is read."""
+
+DETAIL_CHARS_MAX: Final = 500
+"""A detail names what is wrong in a line; what it quotes may be as long as the record."""
+
+_INSTANT: Final = re.compile(INSTANT_PATTERN)
 
 
 class UndecodableError(Exception):
     """A record that can never be applied as it is."""
 
     def __init__(self, reason: DeadLetterReason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
         self.reason = reason
-        self.detail = detail
+        self.detail = detail[:DETAIL_CHARS_MAX]
+        super().__init__(f"{reason}: {self.detail}")
 
 
 def encode(origin: Origin, captured_at: datetime, data: EventData) -> bytes:
@@ -32,10 +55,10 @@ def encode(origin: Origin, captured_at: datetime, data: EventData) -> bytes:
         {
             "specversion": "1.0",
             "id": origin.event_id,
-            "source": f"/redirector/{origin.journal.hex()}",
+            "source": _source(origin),
             "type": type_of_data[type(data)],
             "time": captured_at,
-            "datacontenttype": "application/json",
+            "datacontenttype": DATA_CONTENT_TYPE,
             "data": _click_fields(data) if isinstance(data, Click) else {},
         },
         option=orjson.OPT_UTC_Z,
@@ -46,7 +69,7 @@ def decode(value: bytes, origin: Origin) -> Event:
     """The event in `value`, which travelled as `origin`.
 
     Raises:
-        UndecodableError: it is no event, of no known type, breaks its schema, or names another origin.
+        UndecodableError: it is no event, of no type its stream carries, breaks its schema, or names another origin.
     """
     try:
         envelope = orjson.loads(value)
@@ -54,16 +77,19 @@ def decode(value: bytes, origin: Origin) -> Event:
         raise UndecodableError(DeadLetterReason.NOT_JSON, str(error)) from error
     if not isinstance(envelope, dict) or envelope.get("specversion") != "1.0":
         raise UndecodableError(DeadLetterReason.NOT_AN_EVENT, "not a CloudEvent 1.0")
-    if envelope.get("id") != origin.event_id:
+    if envelope.get("id") != origin.event_id or envelope.get("source") != _source(origin):
         raise UndecodableError(DeadLetterReason.ID_MISMATCH, f"travelled as {origin.event_id}")
-    read = _READERS.get(str(envelope.get("type")))
-    if read is None:
-        raise UndecodableError(DeadLetterReason.UNKNOWN_TYPE, f"type {envelope.get('type')!r}")
+    read = _reader(envelope.get("type"), origin.stream)
     try:
+        _expect_json_data(envelope)
         return Event(origin, _instant(envelope, "time"), read(_mapping(envelope, "data")))
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         detail = f"{type(error).__name__}: {error}"
         raise UndecodableError(DeadLetterReason.BREAKS_SCHEMA, detail) from error
+
+
+def _source(origin: Origin) -> str:
+    return f"/redirector/{origin.journal.hex()}"
 
 
 def _click_fields(click: Click) -> dict[str, Any]:
@@ -92,18 +118,21 @@ def _read_click(data: Mapping[str, Any]) -> Click:
     advocate_id = _text(data, "advocate_id")
     if not is_advocate_id(advocate_id):
         raise ValueError(f"advocate_id {advocate_id!r} is none")
+    code = _text(data, "code")
+    if not is_code(code):
+        raise ValueError(f"code {code!r} is none")
     return Click(
         occurred_at=_instant(data, "occurred_at"),
         link_id=LinkId(_whole(data, "link_id")),
-        code=Code(_text(data, "code")),
+        code=Code(code),
         advocate_id=AdvocateId(advocate_id),
         link_state=LinkState(_text(data, "link_state")),
         method=_text(data, "method"),
-        user_agent=_text_or_none(data, "user_agent"),
+        user_agent=_text_or_none(data, "user_agent", chars_max=USER_AGENT_CHARS_MAX),
         user_agent_cut=_flag(data, "user_agent_cut"),
         referrer_origin=_text_or_none(data, "referrer_origin"),
         language=_text_or_none(data, "language"),
-        signals=_texts_by_name(data, "signals"),
+        signals=_texts_by_name(data, "signals", chars_max=SIGNAL_CHARS_MAX),
         country=_text_or_none(data, "country"),
         networks=tuple(_words(data, "networks")),
         network_key=_text_or_none(data, "network_key"),
@@ -113,24 +142,44 @@ def _read_click(data: Mapping[str, Any]) -> Click:
     )
 
 
-_READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], EventData]]] = {
-    EventType.CLICK: _read_click,
-    EventType.HEARTBEAT: lambda _: Heartbeat(),
-    EventType.SEALED: lambda _: Sealed(),
+_Reader = Callable[[Mapping[str, Any]], EventData]
+
+_READERS: Final[Mapping[tuple[Stream, str], _Reader]] = {
+    (Stream.CLICKS, EventType.CLICK): _read_click,
+    **{(stream, EventType.HEARTBEAT): lambda _: Heartbeat() for stream in Stream},
+    **{(stream, EventType.SEALED): lambda _: Sealed() for stream in Stream},
 }
+"""What each stream carries, as schemas/topics/*.yaml say, and how it is read."""
 
 
-def _text(data: Mapping[str, Any], name: str) -> str:
+def _reader(event_type: object, stream: Stream) -> _Reader:
+    # Only a text is looked up and quoted: a list has no hash, and one nested deep enough no repr.
+    if not isinstance(event_type, str):
+        raise UndecodableError(DeadLetterReason.UNKNOWN_TYPE, "type is not a text")
+    read = _READERS.get((stream, event_type))
+    if read is None:
+        raise UndecodableError(DeadLetterReason.UNKNOWN_TYPE, f"{stream} carry no {event_type!r}")
+    return read
+
+
+def _expect_json_data(envelope: Mapping[str, Any]) -> None:
+    if envelope["datacontenttype"] != DATA_CONTENT_TYPE:
+        raise ValueError(f"datacontenttype is not {DATA_CONTENT_TYPE}")
+
+
+def _text(data: Mapping[str, Any], name: str, *, chars_max: int | None = None) -> str:
     value = data[name]
     if not isinstance(value, str):
         raise TypeError(f"{name} is not a text")
     if "\0" in value:
         raise ValueError(f"{name} holds a NUL, which Postgres cannot store")
+    if chars_max is not None and len(value) > chars_max:
+        raise ValueError(f"{name} has more than {chars_max} characters")
     return value
 
 
-def _text_or_none(data: Mapping[str, Any], name: str) -> str | None:
-    return None if data.get(name) is None else _text(data, name)
+def _text_or_none(data: Mapping[str, Any], name: str, *, chars_max: int | None = None) -> str | None:
+    return None if data.get(name) is None else _text(data, name, chars_max=chars_max)
 
 
 def _whole(data: Mapping[str, Any], name: str) -> int:
@@ -154,11 +203,11 @@ def _mapping(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value
 
 
-def _texts_by_name(data: Mapping[str, Any], name: str) -> dict[str, str]:
+def _texts_by_name(data: Mapping[str, Any], name: str, *, chars_max: int) -> dict[str, str]:
     texts = _mapping(data, name)
     if any("\0" in key for key in texts):
         raise ValueError(f"{name} holds a NUL, which Postgres cannot store")
-    return {key: _text(texts, key) for key in texts}
+    return {key: _text(texts, key, chars_max=chars_max) for key in texts}
 
 
 def _words(data: Mapping[str, Any], name: str) -> list[str]:
@@ -169,7 +218,8 @@ def _words(data: Mapping[str, Any], name: str) -> list[str]:
 
 
 def _instant(data: Mapping[str, Any], name: str) -> datetime:
-    instant = datetime.fromisoformat(_text(data, name))
-    if instant.tzinfo is None:
-        raise ValueError(f"{name} has no zone")
-    return instant.astimezone(UTC)
+    text = _text(data, name)
+    # fromisoformat alone also reads week dates, compact forms and offsets, and which of them depends on the Python.
+    if _INSTANT.fullmatch(text) is None:
+        raise ValueError(f"{name} {text!r} is no instant in UTC")
+    return datetime.fromisoformat(text)

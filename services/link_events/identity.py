@@ -20,7 +20,11 @@ SEQ_MAX: Final = 2**48 - 1
 ADVOCATE_ID_PATTERN: Final = r"[A-Za-z0-9._-]{1,64}"
 """No `@`: an advocate's id stands in URLs and keys, and is no address."""
 
+CODE_PATTERN: Final = r"[A-Za-z0-9_-]{1,64}"
+"""A code is one path segment, case-sensitive, the same in every encoding: no dot, no percent sign."""
+
 _ADVOCATE_ID = re.compile(ADVOCATE_ID_PATTERN)
+_CODE = re.compile(CODE_PATTERN)
 _EVENT_ID = re.compile(r"([0-9a-f]{16})-([cva])(0|[1-9][0-9]{0,2})-([1-9][0-9]{0,14})")
 
 
@@ -45,6 +49,11 @@ class Origin:
 def is_advocate_id(text: str) -> bool:
     """Whether `text` may name an advocate."""
     return _ADVOCATE_ID.fullmatch(text) is not None
+
+
+def is_code(text: str) -> bool:
+    """Whether `text` may be a link's code."""
+    return _CODE.fullmatch(text) is not None
 
 
 def parse_event_id(text: str) -> Origin | None:

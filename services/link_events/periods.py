@@ -1,6 +1,6 @@
 """Local days, weeks and quarters. The only place that turns an instant into a day and a day into a period.
 
-Everything is in the programme's zone and by its calendar. A day is a date; periods are inclusive at both ends.
+Everything is in the programme's zone and by its calendar. A day is a date; periods include both their ends.
 """
 
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ def local_day(instant: datetime, zone: ZoneInfo) -> date:
 def day_start(day: date, zone: ZoneInfo) -> datetime:
     """The first instant of the local `day`, in UTC.
 
-    Where midnight is skipped by a clock change, the day begins at the change; where it comes twice, at the first.
+    Where a clock change skips midnight, the day begins at the change; where midnight comes twice, at the first.
     """
     return datetime.combine(day, time.min, zone).astimezone(UTC)
 

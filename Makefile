@@ -1,0 +1,63 @@
+# advolink. `make` alone says what can be done here.
+#
+# make setup PYTHON=/path/to/python3   chooses the Python of a new .venv (else tools/find-python does)
+# make run ARGS='--workers 1'          ARGS reaches the command behind run, test, test-long, test-all, bench and lock
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+CACHES := .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
+PYTHON ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup run test test-long test-all check bench lock clean
+
+help: ## say what can be done here
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY) ## make .venv/ and install what requirements.lock names (needs Python 3.11 or newer)
+
+# A .venv without a working pip was left half-made, or its Python is gone: it is made again.
+$(READY): requirements.lock pyproject.toml
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+		python=$$(sh tools/find-python $(PYTHON)) && "$$python" -m venv --clear $(VENV); }
+	@echo "Installing what requirements.lock names into $(VENV)/ (the first time takes a minute or two) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: setup ## start everything on this machine: Postgres, redirector, aggregator
+	@exec $(BIN)/advolink up $(ARGS)
+
+test: setup ## run the tests (all but the long ones)
+	@$(BIN)/pytest -m "not long" $(ARGS)
+
+# pytest exits 5 where it collected nothing. That is no failure as long as no test is long, and one if ARGS chose wrongly.
+test-long: setup ## run the long tests
+	@$(BIN)/pytest -m long $(ARGS); status=$$?; \
+	if [ $$status -eq 5 ] && $(if $(strip $(ARGS)),false,true); then \
+		echo "No test is marked long: nothing was run."; \
+	else exit $$status; fi
+
+test-all: test test-long ## run every test
+
+check: setup ## check style, types, imports and layout
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/unit/test_layout.py
+
+bench: setup ## measure, and print ratios
+	@$(BIN)/python bench/run.py $(ARGS)
+
+lock: setup ## bring requirements.lock up to pyproject.toml (ARGS=--upgrade takes newer versions)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \
+		--no-annotate --no-header --no-emit-index-url -o requirements.lock $(ARGS) pyproject.toml
+
+clean: ## remove .venv/ and caches, never the data in .advolink/
+	rm -rf $(VENV) $(CACHES)
+	find bench services tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "Kept .advolink/, the data of make run. Remove it yourself to start anew."

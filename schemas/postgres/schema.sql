@@ -1,0 +1,274 @@
+-- The database as it is now. migrations/ leads here step by step; a test proves that both give the same.
+-- Every table names its one writer. Instants are timestamptz; a `day` is a local date in the programme's zone.
+
+-- ---------------------------------------------------------------- who may ask, and by which calendar
+
+-- writer: the aggregator's keys API, and `advolink keys` (the first key of an installation)
+CREATE TABLE api_key (
+    key_id text COLLATE "C" PRIMARY KEY,
+    name text NOT NULL,
+    secret_sha256 bytea NOT NULL,
+    scopes text[] NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    revoked_at timestamptz
+);
+
+-- writer: the aggregator's programme API. One row.
+CREATE TABLE programme (
+    only_row boolean PRIMARY KEY DEFAULT true,
+    timezone text NOT NULL DEFAULT 'UTC',
+    first_weekday smallint NOT NULL DEFAULT 0,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT programme_only_row_check CHECK (only_row),
+    CONSTRAINT programme_first_weekday_check CHECK (first_weekday BETWEEN 0 AND 6)
+);
+INSERT INTO programme DEFAULT VALUES;
+
+-- ---------------------------------------------------------------- links
+
+-- writer: the redirector
+CREATE TABLE advocate (
+    advocate_id text COLLATE "C" PRIMARY KEY,
+    display_name text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT advocate_advocate_id_check CHECK (advocate_id ~ '^[A-Za-z0-9._-]{1,64}$')
+);
+
+-- writer: the redirector. A link is never deleted and never changes its code or its advocate.
+-- `change` is the number of the link's last change: gap-free, in commit order.
+CREATE TABLE link (
+    link_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    code text COLLATE "C" NOT NULL,
+    advocate_id text COLLATE "C" NOT NULL,
+    destination text NOT NULL,
+    channel text,
+    content_id text,
+    category text,
+    campaign text,
+    tags text[] NOT NULL DEFAULT '{}',
+    test boolean NOT NULL DEFAULT false,
+    expires_at timestamptz,
+    disabled_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    change bigint NOT NULL,
+    CONSTRAINT link_code_key UNIQUE (code),
+    CONSTRAINT link_change_key UNIQUE (change),
+    CONSTRAINT link_advocate_id_fkey FOREIGN KEY (advocate_id) REFERENCES advocate (advocate_id)
+);
+CREATE INDEX link_advocate_id_idx ON link (advocate_id);
+
+-- writer: the redirector. One row: the number of the last change of any link, handed out under its row lock.
+CREATE TABLE link_change_counter (
+    only_row boolean PRIMARY KEY DEFAULT true,
+    last_change bigint NOT NULL DEFAULT 0,
+    CONSTRAINT link_change_counter_only_row_check CHECK (only_row)
+);
+INSERT INTO link_change_counter DEFAULT VALUES;
+
+-- writer: the redirector. Every destination a link ever had, with the key that set it.
+CREATE TABLE link_destination (
+    link_id bigint NOT NULL,
+    change bigint NOT NULL,
+    destination text NOT NULL,
+    set_at timestamptz NOT NULL DEFAULT now(),
+    set_by text NOT NULL,
+    CONSTRAINT link_destination_pkey PRIMARY KEY (link_id, change),
+    CONSTRAINT link_destination_link_id_fkey FOREIGN KEY (link_id) REFERENCES link (link_id)
+);
+
+-- writer: the redirector. What the first import of a file decided; later imports of the same bytes follow it.
+-- `journal` begins the file's SHA-256. Bit n-1 of `taken` (lowest bit of a byte first) says whether line n is a click.
+CREATE TABLE click_import (
+    journal bytea PRIMARY KEY,
+    sha256 bytea NOT NULL,
+    format text NOT NULL,
+    line_count bigint NOT NULL,
+    taken bytea NOT NULL,
+    captured_at timestamptz NOT NULL,
+    CONSTRAINT click_import_sha256_key UNIQUE (sha256),
+    CONSTRAINT click_import_journal_check CHECK (journal = substring(sha256 FOR 8))
+);
+
+-- ---------------------------------------------------------------- the Postgres event log
+
+-- writer: the Postgres event log. Offsets are handed out under the row's lock: commit order is offset order.
+CREATE TABLE log_partition (
+    stream text COLLATE "C" NOT NULL,
+    partition integer NOT NULL,
+    first_offset bigint NOT NULL DEFAULT 0,
+    next_offset bigint NOT NULL DEFAULT 0,
+    CONSTRAINT log_partition_pkey PRIMARY KEY (stream, partition),
+    CONSTRAINT log_partition_offsets_check CHECK (0 <= first_offset AND first_offset <= next_offset)
+) WITH (fillfactor = 50);
+
+-- writer: the Postgres event log
+CREATE TABLE log_record (
+    stream text COLLATE "C" NOT NULL,
+    partition integer NOT NULL,
+    log_offset bigint NOT NULL,
+    journal bytea NOT NULL,
+    seq bigint NOT NULL,
+    value bytea NOT NULL,
+    logged_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT log_record_pkey PRIMARY KEY (stream, partition, log_offset)
+);
+
+-- writer: the Postgres event log. The highest seq it holds of each journal, for a shipper that reconnects.
+CREATE TABLE log_journal (
+    journal bytea NOT NULL,
+    stream text COLLATE "C" NOT NULL,
+    partition integer NOT NULL,
+    last_seq bigint NOT NULL,
+    CONSTRAINT log_journal_pkey PRIMARY KEY (journal, stream, partition)
+) WITH (fillfactor = 50);
+
+-- ---------------------------------------------------------------- how far the log has been applied
+
+-- writer: the aggregator. Moved by compare-and-set on (next_offset, owner_epoch), first statement of every batch.
+CREATE TABLE partition_offset (
+    stream text COLLATE "C" NOT NULL,
+    partition integer NOT NULL,
+    next_offset bigint NOT NULL DEFAULT 0,
+    owner text,
+    owner_epoch bigint NOT NULL DEFAULT 0,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT partition_offset_pkey PRIMARY KEY (stream, partition)
+) WITH (fillfactor = 50);
+
+-- writer: the aggregator. The highest seq applied of each journal, and when that was captured.
+CREATE TABLE watermark (
+    journal bytea NOT NULL,
+    stream text COLLATE "C" NOT NULL,
+    partition integer NOT NULL,
+    seq bigint NOT NULL,
+    captured_at timestamptz NOT NULL,
+    sealed boolean NOT NULL DEFAULT false,
+    CONSTRAINT watermark_pkey PRIMARY KEY (journal, stream, partition)
+) WITH (fillfactor = 50);
+
+-- writer: the aggregator. Seqs that were skipped, both ends included. A filled hole shrinks, splits or goes.
+-- `captured_after`: what is missing was captured at this instant or later.
+CREATE TABLE hole (
+    journal bytea NOT NULL,
+    stream text COLLATE "C" NOT NULL,
+    partition integer NOT NULL,
+    seq_from bigint NOT NULL,
+    seq_to bigint NOT NULL,
+    kind text NOT NULL,
+    captured_after timestamptz NOT NULL,
+    opened_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT hole_pkey PRIMARY KEY (journal, stream, partition, seq_from),
+    CONSTRAINT hole_seqs_check CHECK (0 < seq_from AND seq_from <= seq_to),
+    CONSTRAINT hole_kind_check CHECK (kind IN ('missing', 'dead_letter'))
+);
+
+-- writer: the aggregator. Records that can never be applied as they are, with the bytes that were logged.
+CREATE TABLE dead_letter (
+    stream text COLLATE "C" NOT NULL,
+    partition integer NOT NULL,
+    log_offset bigint NOT NULL,
+    journal bytea NOT NULL,
+    seq bigint NOT NULL,
+    value bytea NOT NULL,
+    reason text NOT NULL,
+    detail text NOT NULL,
+    logged_at timestamptz NOT NULL,
+    dead_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT dead_letter_pkey PRIMARY KEY (stream, partition, log_offset)
+);
+
+-- ---------------------------------------------------------------- clicks and their counts
+
+-- writer: the aggregator. Every click in raw form with its verdict. Canonical order is (partition, log_offset).
+-- `occurred_on` is the UTC date of `occurred_at`; one table a date, made by click_day_ensure, no default partition.
+-- No foreign key to link: a click is kept whatever becomes of the row it points to.
+CREATE TABLE click (
+    journal bytea NOT NULL,
+    partition integer NOT NULL,
+    seq bigint NOT NULL,
+    occurred_on date NOT NULL,
+    log_offset bigint NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    captured_at timestamptz NOT NULL,
+    logged_at timestamptz NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    local_day date NOT NULL,
+    link_id bigint NOT NULL,
+    code text COLLATE "C" NOT NULL,
+    advocate_id text COLLATE "C" NOT NULL,
+    link_state text NOT NULL,
+    method text NOT NULL,
+    user_agent text,
+    user_agent_cut boolean NOT NULL,
+    referrer_origin text,
+    language text,
+    signals jsonb NOT NULL,
+    country text,
+    networks text[] NOT NULL,
+    network_key text,
+    visitor text,
+    self_click boolean NOT NULL,
+    test boolean NOT NULL,
+    verdict text NOT NULL,
+    reasons text[] NOT NULL,
+    rules_version text NOT NULL,
+    verdict_version integer NOT NULL DEFAULT 1,
+    CONSTRAINT click_pkey PRIMARY KEY (journal, partition, seq, occurred_on),
+    CONSTRAINT click_verdict_check CHECK (verdict IN ('counted', 'not_counted', 'review'))
+) PARTITION BY RANGE (occurred_on);
+CREATE INDEX click_advocate_id_local_day_idx ON click (advocate_id, local_day, partition, log_offset);
+
+-- writer: the aggregator
+CREATE TABLE advocate_day (
+    advocate_id text COLLATE "C" NOT NULL,
+    day date NOT NULL,
+    raw_clicks bigint NOT NULL,
+    counted_clicks bigint NOT NULL,
+    not_counted_clicks bigint NOT NULL,
+    review_clicks bigint NOT NULL,
+    CONSTRAINT advocate_day_pkey PRIMARY KEY (advocate_id, day),
+    CONSTRAINT advocate_day_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks)
+) WITH (fillfactor = 70);
+
+-- writer: the aggregator. A quarter is the sum of its days.
+CREATE TABLE advocate_quarter (
+    advocate_id text COLLATE "C" NOT NULL,
+    quarter_start date NOT NULL,
+    raw_clicks bigint NOT NULL,
+    counted_clicks bigint NOT NULL,
+    not_counted_clicks bigint NOT NULL,
+    review_clicks bigint NOT NULL,
+    CONSTRAINT advocate_quarter_pkey PRIMARY KEY (advocate_id, quarter_start),
+    CONSTRAINT advocate_quarter_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks)
+) WITH (fillfactor = 70);
+
+-- writer: the aggregator
+CREATE TABLE link_day (
+    link_id bigint NOT NULL,
+    day date NOT NULL,
+    raw_clicks bigint NOT NULL,
+    counted_clicks bigint NOT NULL,
+    not_counted_clicks bigint NOT NULL,
+    review_clicks bigint NOT NULL,
+    CONSTRAINT link_day_pkey PRIMARY KEY (link_id, day),
+    CONSTRAINT link_day_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks)
+) WITH (fillfactor = 70);
+
+-- Makes the raw partition of one UTC date where it is missing. Attaching a ready table takes a lock that lets
+-- readers and writers of the other dates go on, which CREATE TABLE … PARTITION OF would not.
+CREATE FUNCTION click_day_ensure(wanted date) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    part text := 'click_' || to_char(wanted, 'YYYYMMDD');
+BEGIN
+    IF to_regclass(part) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('click_day_ensure'));
+    IF to_regclass(part) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE format('CREATE TABLE %I (LIKE click INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', part);
+    EXECUTE format('ALTER TABLE click ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', part, wanted, wanted + 1);
+END
+$$;

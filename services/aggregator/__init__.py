@@ -1,0 +1,1 @@
+"""Consumes events, judges clicks, keeps counts and answers for them."""

@@ -1,0 +1,1 @@
+"""How both services reach Postgres: named queries, pools, outages by name, migrations, API keys."""

@@ -1,0 +1,157 @@
+"""The event log in Postgres: the embedded default, one machine and no other server.
+
+Reads and writes log_partition, log_record and log_journal. Appends of a partition queue up on its row's lock, so
+offsets have no gaps and become visible in order. Commits are synchronous: what was acknowledged is on disk.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+
+from database.pool import CONNECT_TIMEOUT, DatabaseAwayError, connected, translated_outage
+from database.queries import load_queries
+from event_log.arrivals import Arrivals
+from event_log.contract import (
+    EventLogAwayError,
+    LoggedRecord,
+    OffsetExpiredError,
+    PartitionCountError,
+    Record,
+)
+from link_events.identity import JournalId, Seq
+from link_events.streams import STREAMS_CARRIED, Offset, Partition, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+
+EXPIRE_RECORDS_MAX: Final = 5_000
+"""Records deleted in one statement: short locks, small transactions."""
+
+
+class PostgresEventLog:
+    """The event log's contract (event_log.contract.EventLog) on Postgres."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._arrivals = Arrivals(self.end_offsets)
+
+    async def check(self, stream: Stream, partitions: int) -> None:
+        """Make sure that `stream` has exactly `partitions` partitions."""
+        async with self._connected() as connection:
+            found = await connection.fetchval(_SQL["count_partitions"], stream)
+        if found != partitions:
+            raise PartitionCountError(f"{stream} has {found} partitions where {partitions} are expected")
+
+    async def append(self, stream: Stream, partition: Partition, records: Sequence[Record]) -> None:
+        """Append all of `records`, in order, or none."""
+        journals = [record.journal for record in records]
+        seqs = [record.seq for record in records]
+        values = [record.value for record in records]
+        async with self._connected() as connection, connection.transaction():
+            first = await connection.fetchval(_SQL["take_offsets"], stream, partition, len(records))
+            if first is None:
+                raise PartitionCountError(f"{stream} has no partition {partition}")
+            insert = _SQL["insert_records"]
+            await connection.execute(insert, stream, partition, first, journals, seqs, values)
+            await connection.execute(_SQL["note_seqs"], stream, partition, journals, seqs)
+
+    async def read(
+        self,
+        stream: Stream,
+        partition: Partition,
+        from_offset: Offset,
+        *,
+        records_max: int,
+        wait: timedelta,
+    ) -> Sequence[LoggedRecord]:
+        """Up to `records_max` records from `from_offset` on; none where nothing arrives within `wait`."""
+        records = await self._read_now(stream, partition, from_offset, records_max)
+        if not records and await self._arrivals.beyond(stream, partition, from_offset, wait):
+            records = await self._read_now(stream, partition, from_offset, records_max)
+        return records
+
+    async def end_offsets(self, stream: Stream) -> Mapping[Partition, Offset]:
+        """The offset that the next record of each partition will get."""
+        async with self._connected() as connection:
+            rows = await connection.fetch(_SQL["end_offsets"], stream)
+        return {Partition(row["partition"]): Offset(row["next_offset"]) for row in rows}
+
+    async def last_seq(self, journal: JournalId, stream: Stream, partition: Partition) -> Seq:
+        """The highest seq of `journal` in the log, 0 where it holds none."""
+        async with self._connected() as connection:
+            return Seq(await connection.fetchval(_SQL["last_seq"], journal, stream, partition) or 0)
+
+    async def expire(self, stream: Stream, partition: Partition, applied_to: Offset, retention: timedelta) -> int:
+        """Delete some records before `applied_to` that are older than `retention`, and say how many."""
+        async with self._connected() as connection, connection.transaction():
+            gone = await connection.fetchval(
+                _SQL["expire"], stream, partition, applied_to, retention, EXPIRE_RECORDS_MAX
+            )
+        return gone or 0
+
+    async def close(self) -> None:
+        """Stop waiting for records. The pool is its maker's to close."""
+        await self._arrivals.close()
+
+    async def _read_now(
+        self, stream: Stream, partition: Partition, from_offset: Offset, records_max: int
+    ) -> Sequence[LoggedRecord]:
+        async with self._connected() as connection:
+            rows = await connection.fetch(_SQL["read_records"], stream, partition, from_offset, records_max)
+            if not rows or rows[0]["log_offset"] != from_offset:
+                bounds = await connection.fetchrow(_SQL["bounds"], stream, partition)
+                _check_bounds(stream, partition, from_offset, bounds)
+        return [
+            LoggedRecord(
+                Offset(row["log_offset"]),
+                Record(JournalId(row["journal"]), Seq(row["seq"]), row["value"]),
+                row["logged_at"],
+            )
+            for row in rows
+        ]
+
+    @asynccontextmanager
+    async def _connected(self) -> "AsyncIterator[asyncpg.pool.PoolConnectionProxy]":
+        try:
+            async with connected(self._pool) as connection:
+                yield connection
+        except DatabaseAwayError as error:
+            raise EventLogAwayError(str(error)) from error
+
+
+async def create_streams(dsn: str, partitions: int) -> None:
+    """Make the partitions of every stream where they are missing.
+
+    Raises:
+        PartitionCountError: a stream has another number of partitions already.
+    """
+    async with translated_outage():
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT.total_seconds())
+        try:
+            async with connection.transaction():
+                for stream in STREAMS_CARRIED:
+                    await _create_stream(connection, stream, partitions)
+        finally:
+            await connection.close()
+
+
+async def _create_stream(connection: asyncpg.Connection, stream: Stream, partitions: int) -> None:
+    found = await connection.fetchval(_SQL["count_partitions"], stream)
+    if found not in (0, partitions):
+        raise PartitionCountError(f"{stream} has {found} partitions where {partitions} are expected")
+    for partition in range(partitions):
+        await connection.execute(_SQL["create_partition"], stream, partition)
+
+
+def _check_bounds(stream: Stream, partition: Partition, offset: Offset, bounds: asyncpg.Record | None) -> None:
+    if bounds is None:
+        raise PartitionCountError(f"{stream} has no partition {partition}")
+    if not bounds["first_offset"] <= offset <= bounds["next_offset"]:
+        kept = f"{bounds['first_offset']} to {bounds['next_offset']}"
+        raise OffsetExpiredError(f"{stream}/{partition} is kept from {kept}; {offset} was asked for")

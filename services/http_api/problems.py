@@ -1,0 +1,120 @@
+"""Errors as RFC 9457 problem details, alike in both services.
+
+A problem's `type` is stable and documented in docs/api.md; `errors` names the fields at fault.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from database.pool import DatabaseAwayError
+
+RETRY_AFTER_S: Final = 2
+"""What a 503 asks a caller to wait: long enough for a restart of Postgres, short enough for a person."""
+
+PROBLEM_JSON: Final = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One field at fault: where it stands (`destination`, `rows/3/code`, `query/from`) and what is wrong."""
+
+    field: str
+    detail: str
+
+
+class ProblemError(HTTPException):
+    """The caller's fault, or ours for a while: answered as it is, never a traceback.
+
+    It is an HTTPException so that FastAPI lets it through where it is raised while a body is read.
+    """
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        kind: str,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status.value, detail, headers)
+        self.status = status
+        self.kind = kind
+        self.errors = errors
+
+
+def refused_field(field: str, detail: str) -> ProblemError:
+    """A 422 for one field."""
+    kind, errors = "invalid-field", [FieldError(field, detail)]
+    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, kind, f"{field}: {detail}", errors=errors)
+
+
+def not_found(what: str) -> ProblemError:
+    """A 404 that names what there is none of."""
+    return ProblemError(HTTPStatus.NOT_FOUND, "not-found", f"there is no {what}")
+
+
+def away(what: str) -> ProblemError:
+    """A 503 for something that will be back."""
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+    detail = f"{what} is away; ask again in a moment"
+    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, headers=headers)
+
+
+def problem_response(problem: ProblemError) -> Response:
+    """The answer that `problem` is."""
+    body: dict[str, Any] = {
+        "type": f"urn:advolink:problem:{problem.kind}",
+        "title": problem.status.phrase,
+        "status": problem.status.value,
+        "detail": problem.detail,
+    }
+    if problem.errors:
+        body["errors"] = [{"field": error.field, "detail": error.detail} for error in problem.errors]
+    return Response(orjson.dumps(body), problem.status.value, problem.headers, PROBLEM_JSON)
+
+
+def answer_with_problems(app: FastAPI) -> None:
+    """Make every error of `app` a problem."""
+    app.exception_handler(ProblemError)(_answer_problem)
+    app.exception_handler(RequestValidationError)(_answer_invalid)
+    app.exception_handler(HTTPException)(_answer_http)
+    app.exception_handler(DatabaseAwayError)(_answer_database_away)
+
+
+async def _answer_problem(_request: Request, problem: ProblemError) -> Response:
+    return problem_response(problem)
+
+
+async def _answer_database_away(_request: Request, _error: DatabaseAwayError) -> Response:
+    return problem_response(away("the database"))
+
+
+async def _answer_http(_request: Request, error: HTTPException) -> Response:
+    status = HTTPStatus(error.status_code)
+    kind = status.phrase.lower().replace(" ", "-")
+    return problem_response(ProblemError(status, kind, str(error.detail), headers=error.headers))
+
+
+async def _answer_invalid(_request: Request, invalid: RequestValidationError) -> Response:
+    mistakes = invalid.errors()
+    if any(mistake["type"] == "json_invalid" for mistake in mistakes):
+        detail = f"the body is not JSON: {mistakes[0]['ctx']['error']}"
+        return problem_response(ProblemError(HTTPStatus.BAD_REQUEST, "not-json", detail))
+    errors = [FieldError(_field(mistake["loc"]), mistake["msg"]) for mistake in mistakes]
+    detail = "; ".join(f"{error.field}: {error.detail}" for error in errors)
+    problem = ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", detail, errors=errors)
+    return problem_response(problem)
+
+
+def _field(location: Sequence[int | str]) -> str:
+    """Where a field stands, as the caller wrote it: body fields bare, the others with their kind."""
+    parts = [str(part) for part in location]
+    return "/".join(parts[1:] if parts[0] == "body" and len(parts) > 1 else parts)

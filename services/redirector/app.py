@@ -1,0 +1,175 @@
+"""Builds the redirector from its settings, and takes it down again in order.
+
+Up: journal first (it must hold before anybody is redirected), then memory and links, then shipping in the background;
+neither Postgres nor the event log has to be there. Down: no more requests, journal synced, the log given a last chance.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import version
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+
+from database.keys import KeyStore
+from database.pool import Pool, open_pool
+from event_log.postgres import PostgresEventLog
+from http_api.access import Access
+from http_api.bodies import BoundedBodies
+from http_api.management import Readiness, management_app
+from http_api.problems import answer_with_problems
+from http_api.serving import Binding, cancel_all, end_process_on_failure, serve
+from redirector.destinations import DestinationPolicy
+from redirector.heartbeats import keep_beating
+from redirector.imports.importing import Importer, ImportPlace
+from redirector.imports.store import PlanStore
+from redirector.journal.adoption import adopt_all, new_journal
+from redirector.journal.journal import Limits
+from redirector.links.memory import LinkMemory
+from redirector.links.resolving import LinkResolver
+from redirector.links.store import LinkStore
+from redirector.metrics import RedirectorMetrics
+from redirector.recording import Recorder
+from redirector.redirecting import Redirector
+from redirector.routes import imports, links, redirects
+from redirector.settings import RedirectorSettings
+from redirector.shipments import Shipment, Shipments, seal_and_finish
+
+LINK_CONNECTIONS_MAX = 8
+LOG_CONNECTIONS_MAX = 4
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Service:
+    """A running redirector."""
+
+    settings: RedirectorSettings
+    public: FastAPI
+    metrics: RedirectorMetrics
+    memory: LinkMemory
+    resolver: LinkResolver
+    shipments: Shipments
+    own: Shipment
+    stopping: bool = False
+
+    async def readiness(self) -> Readiness:
+        """Ready to redirect: neither Postgres nor the event log is needed for that."""
+        return Readiness(
+            needed={"running": not self.stopping, "journal": not self.own.journal.full},
+            known={"postgres": not self.resolver.database_away, "event_log": self.own.shipper.connected},
+        )
+
+    async def refresh_metrics(self) -> None:
+        """Bring the gauges up to date."""
+        journals = [shipment.journal for shipment in self.shipments]
+        gauges = self.metrics.journal
+        gauges.bytes.set(sum(journal.size_bytes() for journal in journals))
+        gauges.bytes_max.set(self.settings.journal_bytes_max)
+        gauges.unacked_events.set(self.shipments.unacked_events())
+        gauges.sync_failures.set(sum(journal.sync_failures for journal in journals))
+        gauges.full.set(self.own.journal.full)
+        self.metrics.redirect.links_in_memory.set(len(self.memory))
+        self.metrics.shipping.connected.set(all(shipment.shipper.connected for shipment in self.shipments))
+
+
+async def run_redirector(settings: RedirectorSettings) -> None:
+    """Serve until a stop signal."""
+    async with running(settings) as service:
+        management = management_app(service.metrics.registry, service.readiness, service.refresh_metrics)
+
+        def stop() -> None:
+            service.stopping = True
+
+        await serve(
+            Binding(service.public, settings.host, settings.port),
+            Binding(management, settings.management_host, settings.management_port),
+            stop,
+        )
+
+
+@asynccontextmanager
+async def running(settings: RedirectorSettings) -> AsyncIterator[Service]:
+    """A redirector with everything that runs beside its requests."""
+    pools = [
+        await open_pool(settings.postgres_dsn, connections_max=count, application=f"advolink redirector {name}")
+        for name, count in (("links", LINK_CONNECTIONS_MAX), ("log", LOG_CONNECTIONS_MAX))
+    ]
+    metrics = RedirectorMetrics()
+    event_log = PostgresEventLog(pools[1])
+    shipments = Shipments(event_log, settings.journal_retention, metrics.shipping)
+    own = await _start_journals(settings, shipments)
+    service = _assemble(settings, pools[0], metrics, shipments, own)
+    tasks = [
+        asyncio.create_task(keep_beating(own.journal, settings.heartbeat_interval), name="heartbeats"),
+        asyncio.create_task(service.resolver.follow_changes(), name="following links"),
+    ]
+    for task in tasks:
+        task.add_done_callback(end_process_on_failure)
+    try:
+        yield service
+    finally:
+        await cancel_all(tasks)
+        await shipments.stop(timedelta(seconds=settings.drain_seconds))
+        await event_log.close()
+        for pool in pools:
+            pool.terminate()
+
+
+async def _start_journals(settings: RedirectorSettings, shipments: Shipments) -> Shipment:
+    """Adopt what earlier workers and imports left and ship it; the first live one becomes our own."""
+    limits = Limits(settings.journal_segment_bytes, settings.journal_bytes_max)
+    live = settings.journal_dir / "live"
+    left = adopt_all(live, settings.partitions, limits)
+    own = shipments.start(left[0] if left else new_journal(live, settings.partitions, limits))
+    log.info("writing to journal %s", own.journal.journal_id.hex())
+    for left_behind in left[1:]:
+        await seal_and_finish(shipments, left_behind)
+    for unfinished in adopt_all(settings.journal_dir / "imports", settings.partitions, limits):
+        shipments.start(unfinished)
+    return own
+
+
+def _assemble(
+    settings: RedirectorSettings, pool: Pool, metrics: RedirectorMetrics, shipments: Shipments, own: Shipment
+) -> Service:
+    store = LinkStore(pool)
+    memory = LinkMemory(settings.links_in_memory_max)
+    resolver = LinkResolver(memory, store)
+    access = Access(KeyStore(pool))
+    own_host = urlsplit(settings.public_url).hostname or ""
+    policy = DestinationPolicy({own_host}, frozenset(host.lower() for host in settings.private_hosts))
+    limits = Limits(settings.journal_segment_bytes, settings.journal_bytes_max)
+    place = ImportPlace(settings.journal_dir / "imports", limits, settings.partitions)
+    importer = Importer(PlanStore(pool), shipments, place, policy)
+    redirector = Redirector(resolver, Recorder(own.journal), settings.journal_full_policy, metrics.redirect)
+    desk = links.LinkDesk(store, memory, access, policy, settings.public_url)
+    import_desk = imports.ImportDesk(importer, access, settings.journal_dir / "uploads", settings.import_bytes_max)
+    public = build_public_app(desk, import_desk, redirector, metrics)
+    return Service(settings, public, metrics, memory, resolver, shipments, own)
+
+
+def build_public_app(
+    desk: links.LinkDesk, import_desk: imports.ImportDesk, redirector: Redirector, metrics: RedirectorMetrics
+) -> FastAPI:
+    """The public port's app. Redirects come last: a code is any path that is nothing else."""
+    app = FastAPI(
+        title="advolink redirector",
+        version=version("advolink"),
+        description="Issues per-advocate short links and redirects the people who click.",
+        docs_url="/v1/docs",
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        redirect_slashes=False,
+    )
+    app.add_middleware(BoundedBodies, unbounded=frozenset({imports.PATH}))
+    answer_with_problems(app)
+    app.include_router(links.link_routes(desk))
+    app.include_router(imports.import_routes(import_desk))
+    app.include_router(redirects.redirect_routes(redirector, metrics.redirect))
+    return app

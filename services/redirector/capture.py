@@ -1,0 +1,72 @@
+"""From a request's headers to a click. Pure: the instant is an argument, and no client address is looked at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from link_events.events import SIGNAL_CHARS_MAX, SIGNAL_HEADERS, USER_AGENT_CHARS_MAX, Click
+from link_events.reasons import LinkState
+from redirector.links.link import Link
+
+REFERRER_ORIGIN_CHARS_MAX: Final = 261
+"""`https://`, a host name of 253 characters at most."""
+
+LANGUAGE_CHARS_MAX: Final = 35
+"""A language tag; RFC 5646 asks implementations for at least 35 characters."""
+
+METHOD_CHARS_MAX: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is looked at of a request. Header names are lower case."""
+
+    method: str
+    headers: Mapping[str, str]
+
+
+def capture_click(request: Request, link: Link, state: LinkState, occurred_at: datetime) -> Click:
+    """The click that `request` is."""
+    headers = request.headers
+    user_agent = clean_text(headers.get("user-agent", ""))
+    return Click(
+        occurred_at=occurred_at,
+        link_id=link.link_id,
+        code=link.code,
+        advocate_id=link.advocate_id,
+        link_state=state,
+        method=clean_text(request.method)[:METHOD_CHARS_MAX],
+        user_agent=user_agent[:USER_AGENT_CHARS_MAX] or None,
+        user_agent_cut=len(user_agent) > USER_AGENT_CHARS_MAX,
+        referrer_origin=referrer_origin(headers.get("referer", "")),
+        language=primary_language(headers.get("accept-language", "")),
+        signals={name: clean_text(headers[name])[:SIGNAL_CHARS_MAX] for name in SIGNAL_HEADERS if name in headers},
+        test=link.test,
+    )
+
+
+def clean_text(text: str) -> str:
+    """`text` without what Postgres cannot store (NUL) and what would forge log lines (other controls)."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def referrer_origin(referrer: str) -> str | None:
+    """Scheme and host of a web page's address; its path and query are nobody's business."""
+    try:
+        parts = urlsplit(referrer)
+        host = parts.hostname
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not host:
+        return None
+    return clean_text(f"{parts.scheme}://{host}")[:REFERRER_ORIGIN_CHARS_MAX]
+
+
+def primary_language(accept_language: str) -> str | None:
+    """The first language of an Accept-Language header."""
+    first = accept_language.split(",", 1)[0].split(";", 1)[0].strip()
+    return clean_text(first)[:LANGUAGE_CHARS_MAX] or None

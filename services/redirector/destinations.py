@@ -1,0 +1,70 @@
+"""Destinations: where a link may lead, parsed and stored as browsers serialise URLs (WHATWG). Pure.
+
+A short link of the company's carries its good name: it leads to the public web over http or https and nowhere else.
+"""
+
+import ipaddress
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+import ada_url
+
+DESTINATION_CHARS_MAX: Final = 2_048
+"""Longer addresses fail in mail programs, chat windows and proxies."""
+
+_WEB_SCHEMES: Final = frozenset({"http:", "https:"})
+_LOCAL_SUFFIXES: Final = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".intranet", ".corp")
+
+
+class DestinationRefusedError(ValueError):
+    """A destination no link may have; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationPolicy:
+    """`own_hosts` are our short domains; `allowed_private_hosts` may be private all the same (intranets, tests)."""
+
+    own_hosts: Collection[str]
+    allowed_private_hosts: Collection[str] = ()
+
+
+def canonical_destination(text: str, policy: DestinationPolicy) -> str:
+    """The destination in `text` as a browser writes it.
+
+    Raises:
+        DestinationRefusedError: it is none, or one that no link may have.
+    """
+    if any(char < " " or char == "\x7f" for char in text.strip(" ")):
+        raise DestinationRefusedError("holds control characters")
+    try:
+        url = ada_url.URL(text)
+    except ValueError as error:
+        raise DestinationRefusedError("is not a URL") from error
+    if url.protocol not in _WEB_SCHEMES:
+        raise DestinationRefusedError("must begin with http:// or https://")
+    if url.username or url.password:
+        raise DestinationRefusedError("must not hold a user name or password")
+    if len(url.href) > DESTINATION_CHARS_MAX:
+        raise DestinationRefusedError(f"is longer than {DESTINATION_CHARS_MAX} characters")
+    _check_host(url.hostname, policy)
+    return str(url.href)
+
+
+def _check_host(host: str, policy: DestinationPolicy) -> None:
+    name = host.strip("[]").rstrip(".").lower()
+    if name in policy.own_hosts and name not in policy.allowed_private_hosts:
+        raise DestinationRefusedError("leads back to our own short links")
+    if name not in policy.allowed_private_hosts and _is_private(name):
+        raise DestinationRefusedError(f"leads to a private, loopback or link-local host ({host})")
+
+
+def _is_private(name: str) -> bool:
+    """Whether `name` means nothing, or something else, outside the network it is used in."""
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return "." not in name or name.endswith(_LOCAL_SUFFIXES)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return not address.is_global or address.is_multicast

@@ -1,0 +1,112 @@
+"""Who owns which journal: one live process a directory, held by flock.
+
+A starting worker adopts what an earlier one left and continues its seqs; where nothing is left it makes a new journal.
+The lock dies with the process, however it dies.
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from link_events.identity import JOURNAL_ID_BYTES, JournalId
+from redirector.journal.journal import Journal, Limits, utc_now
+from redirector.journal.recovery import Recovered, recover
+from redirector.journal.segments import SegmentHeader, create_segment, sync_directory
+
+LOCK_FILE: Final = "lock"
+DONE_FILE: Final = "done"
+_PRIVATE_DIRECTORY: Final = 0o700
+_PRIVATE_FILE: Final = 0o600
+
+
+class JournalTakenError(Exception):
+    """Another process owns the directory."""
+
+
+class PartitionsChangedError(Exception):
+    """A journal was made for another number of partitions; its events would land elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedJournal:
+    """A journal and the lock that makes it ours."""
+
+    journal: Journal
+    lock: int
+
+    async def close(self) -> None:
+        """Sync and close the journal, then let others have it."""
+        await self.journal.close()
+        os.close(self.lock)
+
+
+def adopt_all(root: Path, partitions: int, limits: Limits) -> Sequence[OwnedJournal]:
+    """Every journal under `root` that nobody owns and that has anything left to say, in a stable order."""
+    root.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
+    owned = []
+    for directory in sorted(path for path in root.iterdir() if path.is_dir() and not is_done(path)):
+        try:
+            owned.append(open_journal(directory, JournalId(bytes.fromhex(directory.name)), partitions, limits))
+        except JournalTakenError:
+            continue
+    return owned
+
+
+def new_journal(root: Path, partitions: int, limits: Limits) -> OwnedJournal:
+    """A journal that never was before."""
+    journal = JournalId(secrets.token_bytes(JOURNAL_ID_BYTES))
+    return open_journal(root / journal.hex(), journal, partitions, limits)
+
+
+def open_journal(
+    directory: Path, journal: JournalId, partitions: int, limits: Limits, now: Callable[[], datetime] = utc_now
+) -> OwnedJournal:
+    """The journal in `directory`, which is made where it is missing; `now` says when its events are captured.
+
+    Raises:
+        JournalTakenError: another process owns it.
+        PartitionsChangedError: it was made for another number of partitions.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
+    lock = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        recovered = recover(directory) or _begin(directory, journal, partitions, limits)
+        _check_partitions(directory, recovered.partitions, partitions)
+        return OwnedJournal(Journal(directory, recovered, limits, now), lock)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise JournalTakenError(str(directory)) from error
+    except BaseException:
+        os.close(lock)
+        raise
+
+
+def is_done(directory: Path) -> bool:
+    """Whether the journal in `directory` is sealed and everything in it was shipped."""
+    return (directory / DONE_FILE).exists()
+
+
+def mark_done(directory: Path) -> None:
+    """Note that the journal in `directory` is sealed and everything in it was shipped."""
+    (directory / DONE_FILE).touch()
+
+
+def _check_partitions(directory: Path, found: int, expected: int) -> None:
+    if found != expected:
+        raise PartitionsChangedError(f"{directory} was made for {found} partitions, not {expected}; set them back")
+
+
+def _begin(directory: Path, journal: JournalId, partitions: int, limits: Limits) -> Recovered:
+    header = SegmentHeader(journal, 1, partitions, {})
+    os.close(create_segment(directory, header, limits.segment_bytes))
+    sync_directory(directory)
+    recovered = recover(directory)
+    if recovered is None:
+        raise OSError(f"{directory} has just been given a segment and shows none")
+    return recovered

@@ -1,0 +1,148 @@
+"""Links and advocates in Postgres. The only place of the redirector that writes them.
+
+Every call may raise DatabaseAwayError.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from database.pool import connected, only_row
+from database.queries import load_queries
+from link_events.identity import AdvocateId, Code
+from redirector.errors import CodeTakenError, UnknownAdvocateError
+from redirector.links.link import Advocate, Link, LinkFields
+
+_SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+
+DRAWS_MAX: Final = 8
+"""Drawn codes that may be taken before it is a fault; one is taken in a hundred million."""
+
+CHANGES_MAX: Final = 1_000
+"""Changed links fetched at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanges:
+    """What a PATCH asks for. Only the fields named in `given` change."""
+
+    given: frozenset[str]
+    destination: str | None = None
+    expires_at: datetime | None = None
+    disabled: bool = False
+
+
+class LinkStore:
+    """What the redirector knows of links and advocates."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def put_advocate(self, advocate_id: AdvocateId, display_name: str | None) -> tuple[Advocate, bool]:
+        """Make or change an advocate, and say whether they are new."""
+        async with connected(self._pool) as connection:
+            row = await connection.fetchrow(_SQL["put_advocate"], advocate_id, display_name)
+        fields = dict(only_row(row))
+        created = fields.pop("created")
+        return Advocate(**fields), created
+
+    async def issue(self, fields: LinkFields, choose_code: Callable[[], Code], *, alias: bool, actor: str) -> Link:
+        """Make a link under the code that `choose_code` gives; drawn codes are drawn again where they are taken.
+
+        Raises:
+            UnknownAdvocateError: there is no such advocate.
+            CodeTakenError: the alias belongs to another link.
+        """
+        for _ in range(DRAWS_MAX):
+            code = choose_code()
+            try:
+                async with connected(self._pool) as connection, connection.transaction():
+                    return await _insert_link(connection, code, fields, actor)
+            except asyncpg.UniqueViolationError as error:
+                if alias:
+                    raise CodeTakenError(code) from error
+            except asyncpg.ForeignKeyViolationError as error:
+                raise UnknownAdvocateError(fields.advocate_id) from error
+        raise CodeTakenError("every code that was drawn")
+
+    async def find(self, code: Code) -> Link | None:
+        """The link behind `code`."""
+        async with connected(self._pool) as connection:
+            row = await connection.fetchrow(_SQL["link_by_code"], code)
+        return _link(row) if row else None
+
+    async def change(self, code: Code, changes: LinkChanges, now: datetime, actor: str) -> Link | None:
+        """Change the link behind `code`, keeping its earlier destination as history; None where there is none."""
+        async with connected(self._pool) as connection, connection.transaction():
+            row = await connection.fetchrow(_SQL["lock_link"], code)
+            if row is None:
+                return None
+            return await _update_link(connection, _link(row), changes, now, actor)
+
+    async def last_change(self) -> int:
+        """The number of the last change of any link."""
+        async with connected(self._pool) as connection:
+            return int(await connection.fetchval(_SQL["last_change"]))
+
+    async def changed_since(self, change: int) -> Sequence[Link]:
+        """The first links that changed after `change`, in order."""
+        async with connected(self._pool) as connection:
+            rows = await connection.fetch(_SQL["changed_links"], change, CHANGES_MAX)
+        return [_link(row) for row in rows]
+
+
+async def add_missing_links(
+    connection: asyncpg.pool.PoolConnectionProxy, wanted: Mapping[Code, LinkFields], actor: str
+) -> None:
+    """Inside the caller's transaction: make the advocates and links of `wanted` that are missing.
+
+    Only code, advocate and destination are taken from `wanted`.
+    """
+    await connection.execute(_SQL["add_advocates"], sorted({fields.advocate_id for fields in wanted.values()}))
+    known = await links_by_code(connection, wanted.keys())
+    missing = {code: fields for code, fields in wanted.items() if code not in known}
+    first_change = await connection.fetchval(_SQL["next_changes"], len(missing))
+    advocates = [fields.advocate_id for fields in missing.values()]
+    destinations = [fields.destination for fields in missing.values()]
+    await connection.execute(_SQL["insert_links"], first_change, list(missing), advocates, destinations, actor)
+
+
+async def links_by_code(connection: asyncpg.pool.PoolConnectionProxy, codes: Collection[Code]) -> Mapping[Code, Link]:
+    """Those of `codes` that are links."""
+    rows = await connection.fetch(_SQL["links_by_code"], list(codes))
+    return {Code(row["code"]): _link(row) for row in rows}
+
+
+async def _insert_link(
+    connection: asyncpg.pool.PoolConnectionProxy, code: Code, fields: LinkFields, actor: str
+) -> Link:
+    change = await connection.fetchval(_SQL["next_changes"], 1)
+    said = (fields.channel, fields.content_id, fields.category, fields.campaign, list(fields.tags))
+    values = (code, fields.advocate_id, fields.destination, *said, fields.expires_at, fields.test, change)
+    row = only_row(await connection.fetchrow(_SQL["insert_link"], *values))
+    await connection.execute(_SQL["note_destination"], row["link_id"], change, fields.destination, actor)
+    return _link(row)
+
+
+async def _update_link(
+    connection: asyncpg.pool.PoolConnectionProxy, link: Link, changes: LinkChanges, now: datetime, actor: str
+) -> Link:
+    destination = changes.destination if changes.destination is not None else link.destination
+    expires_at = changes.expires_at if "expires_at" in changes.given else link.expires_at
+    disabled_at = link.disabled_at
+    if "disabled" in changes.given:
+        disabled_at = (link.disabled_at or now) if changes.disabled else None
+    change = await connection.fetchval(_SQL["next_changes"], 1)
+    values = (link.link_id, destination, expires_at, disabled_at, change)
+    row = only_row(await connection.fetchrow(_SQL["update_link"], *values))
+    if destination != link.destination:
+        await connection.execute(_SQL["note_destination"], link.link_id, change, destination, actor)
+    return _link(row)
+
+
+def _link(row: asyncpg.Record) -> Link:
+    return Link(**{**dict(row), "tags": tuple(row["tags"])})

@@ -1,0 +1,49 @@
+-- put_advocate: Make an advocate, or change what is said of them.
+INSERT INTO advocate AS known (advocate_id, display_name) VALUES ($1, $2)
+ON CONFLICT (advocate_id) DO UPDATE SET display_name = excluded.display_name, updated_at = now()
+RETURNING advocate_id, display_name, created_at, updated_at, (xmax = 0) AS created;
+
+-- add_advocates: Make the advocates that are missing, in key order.
+INSERT INTO advocate (advocate_id)
+SELECT unnest($1::text[]) AS advocate_id ORDER BY advocate_id
+ON CONFLICT (advocate_id) DO NOTHING;
+
+-- next_changes: Hand out the next numbers of the links' change counter; its row lock makes them commit in order.
+UPDATE link_change_counter SET last_change = last_change + $1 RETURNING last_change - $1 + 1;
+
+-- insert_link: Make one link.
+INSERT INTO link (
+    code, advocate_id, destination, channel, content_id, category, campaign, tags, expires_at, test, change
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+RETURNING *;
+
+-- insert_links: Make several links, with consecutive change numbers from $1, and note their destinations.
+WITH made AS (
+    INSERT INTO link (code, advocate_id, destination, change)
+    SELECT w.code, w.advocate_id, w.destination, $1 + w.ordinal - 1
+    FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS w (code, advocate_id, destination, ordinal)
+    RETURNING link_id, change, destination
+)
+INSERT INTO link_destination (link_id, change, destination, set_by)
+SELECT link_id, change, destination, $5 FROM made;
+
+-- note_destination: Remember that a link was given this destination, and by which key.
+INSERT INTO link_destination (link_id, change, destination, set_by) VALUES ($1, $2, $3, $4);
+
+-- link_by_code: The link behind a code.
+SELECT * FROM link WHERE code = $1;
+
+-- links_by_code: The links behind several codes.
+SELECT * FROM link WHERE code = ANY($1::text[]);
+
+-- lock_link: The link behind a code, held until the end of the transaction.
+SELECT * FROM link WHERE code = $1 FOR UPDATE;
+
+-- update_link: Change what may change of a link.
+UPDATE link SET destination = $2, expires_at = $3, disabled_at = $4, change = $5 WHERE link_id = $1 RETURNING *;
+
+-- changed_links: Links that changed after a number, in the order of their changes.
+SELECT * FROM link WHERE change > $1 ORDER BY change LIMIT $2;
+
+-- last_change: The number of the last change of any link.
+SELECT last_change FROM link_change_counter;

@@ -1,0 +1,74 @@
+"""Every metric of the redirector: name, unit, labels and meaning in one place. docs/operations.md lists them."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class RedirectMetrics:
+    """What becomes of requests for links."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.redirects = Counter(
+            "advolink_redirects", "Requests for a code, by the status answered.", ["status"], registry=registry
+        )
+        self.duration = Histogram(
+            "advolink_redirect_duration_seconds",
+            "From a request for a code to its answer, the journal's write included.",
+            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 3),
+            registry=registry,
+        )
+        self.unrecorded = Counter(
+            "advolink_clicks_unrecorded",
+            "Clicks that were redirected although the journal could not take them. Must stay 0.",
+            registry=registry,
+        )
+        self.links_in_memory = Gauge(
+            "advolink_links_in_memory", "Links that redirect without Postgres.", registry=registry
+        )
+
+
+class JournalMetrics:
+    """What the journals of this process hold."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.bytes = Gauge("advolink_journal_bytes", "Bytes that journal segments take on the disk.", registry=registry)
+        self.bytes_max = Gauge("advolink_journal_bytes_max", "The cap of advolink_journal_bytes.", registry=registry)
+        self.unacked_events = Gauge(
+            "advolink_journal_unacked_events", "Events journaled and not yet taken by the event log.", registry=registry
+        )
+        self.sync_failures = Gauge(
+            "advolink_journal_sync_failures", "Segments that could not be synced since the start.", registry=registry
+        )
+        self.full = Gauge("advolink_journal_full", "1 while the journal takes no events, else 0.", registry=registry)
+
+
+class ShippingMetrics:
+    """What leaves the journals for the event log."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.shipped = Counter(
+            "advolink_shipped_events", "Events the event log has taken, by stream.", ["stream"], registry=registry
+        )
+        self.failures = Counter(
+            "advolink_shipping_failures", "Times shipping broke off and began again.", registry=registry
+        )
+        self.rewinds = Counter(
+            "advolink_shipping_rewinds", "Times the event log had lost what it had taken.", registry=registry
+        )
+        self.damaged_bytes = Counter(
+            "advolink_journal_damaged_bytes",
+            "Bytes of segments that were no frames and were skipped.",
+            registry=registry,
+        )
+        self.connected = Gauge(
+            "advolink_event_log_connected", "1 while every journal of this process is being shipped.", registry=registry
+        )
+
+
+class RedirectorMetrics:
+    """All of the above, in one registry."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.redirect = RedirectMetrics(self.registry)
+        self.journal = JournalMetrics(self.registry)
+        self.shipping = ShippingMetrics(self.registry)

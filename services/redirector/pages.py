@@ -1,0 +1,36 @@
+"""The small pages people see where a link leads nowhere, and robots.txt."""
+
+from http import HTTPStatus
+from typing import Final
+
+ROBOTS_TXT: Final = "User-agent: *\nAllow: /\n"
+"""Previews on social posts are made by crawlers: shut out, they show a bare address or call the link broken."""
+
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:18vh auto;padding:0 1.5rem}}</style>
+<h1>{title}</h1>
+<p>{text}</p>
+</html>
+"""
+
+_TEXTS: Final = {
+    HTTPStatus.NOT_FOUND: (
+        "There is no such link",
+        "Please check the address: capital and small letters differ. If somebody sent it to you, ask them again.",
+    ),
+    HTTPStatus.GONE: (
+        "This link has ended",
+        "It was switched off, or its time is over. If somebody sent it to you, ask them for a newer one.",
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "One moment, please",
+        "This link cannot be looked up right now. Please try again in a few seconds.",
+    ),
+}
+
+PAGES: Final = {status: _PAGE.format(title=title, text=text) for status, (title, text) in _TEXTS.items()}

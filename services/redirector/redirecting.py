@@ -1,0 +1,75 @@
+"""The way of a click through the redirector: code, link, state, journal, answer.
+
+A redirect depends on memory and its own disk. Postgres is asked only for a code that is not in memory; when it is away
+the answer to such a code is 503, never 404.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from database.pool import DatabaseAwayError
+from link_events.events import Click
+from link_events.identity import Code
+from link_events.reasons import LinkState
+from redirector.capture import Request, capture_click
+from redirector.codes import is_code
+from redirector.journal.journal import JournalFullError
+from redirector.links.link import Link
+from redirector.links.resolving import LinkResolver
+from redirector.metrics import RedirectMetrics
+from redirector.recording import Recorder
+from redirector.settings import FullPolicy
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request for a code is answered with. Only a 302 has a destination."""
+
+    status: HTTPStatus
+    destination: str | None = None
+
+
+class Redirector:
+    """Answers requests for codes."""
+
+    def __init__(
+        self, resolver: LinkResolver, recorder: Recorder, full_policy: FullPolicy, metrics: RedirectMetrics
+    ) -> None:
+        self._resolver = resolver
+        self._recorder = recorder
+        self._full_policy = full_policy
+        self._metrics = metrics
+
+    async def follow(self, code: str, request: Request) -> Answer:
+        """Find out what to answer, and record the click if there is a link."""
+        try:
+            link = await self._resolver.resolve(Code(code)) if is_code(code) else None
+        except DatabaseAwayError:
+            return Answer(HTTPStatus.SERVICE_UNAVAILABLE)
+        if link is None:
+            return Answer(HTTPStatus.NOT_FOUND)
+        state = link.state_at(datetime.now(UTC))
+        if not await self._recorded(link, state, request):
+            return Answer(HTTPStatus.SERVICE_UNAVAILABLE)
+        if state is not LinkState.ACTIVE:
+            return Answer(HTTPStatus.GONE)
+        return Answer(HTTPStatus.FOUND, link.destination)
+
+    async def _recorded(self, link: Link, state: LinkState, request: Request) -> bool:
+        """Whether the request may be answered: its click is in the journal, or the policy lets it go unrecorded."""
+
+        def make_click(captured_at: datetime) -> Click:
+            return capture_click(request, link, state, captured_at)
+
+        try:
+            await self._recorder.record(link.advocate_id, make_click)
+        except JournalFullError as error:
+            if self._full_policy is FullPolicy.REFUSE:
+                return False
+            self._metrics.unrecorded.inc()
+            log.error("a click on %s is redirected unrecorded: %s", link.code, error)  # noqa: TRY400 - no news in a trace
+        return True

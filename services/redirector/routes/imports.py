@@ -1,0 +1,131 @@
+"""POST /v1/clicks/import: historical clicks from a file, and how far a running import is."""
+
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field
+
+from database.keys import LiveKey, Scope
+from http_api.access import Access
+from http_api.bodies import BodyTooLargeError
+from http_api.problems import ProblemError, not_found
+from redirector.errors import ImportRefusedError, ImportRunningError
+from redirector.imports.importing import Importer, Progress, Upload
+from redirector.imports.lines import ImportFormat
+from redirector.journal.journal import JournalFullError
+
+PATH: Final = "/v1/clicks/import"
+
+
+class BadLineOut(BaseModel):
+    """A line that was left out."""
+
+    line: int = Field(description="From 1.")
+    reason: str
+    detail: str
+
+
+class ImportOut(BaseModel):
+    """What became of a file."""
+
+    import_id: str = Field(description="The journal its clicks are in: the beginning of the file's SHA-256.")
+    lines: int
+    clicks: int = Field(description="Lines that are clicks. Importing again takes the same ones and counts none twice.")
+    refused: int = Field(description="Lines left out, each named under `rows` (the first thousand).")
+    imported_before: bool
+    would_pass_now: list[int] = Field(
+        description="Lines left out at the first import that would be clicks by today's rules. They stay out."
+    )
+    rows: list[BadLineOut]
+
+
+class ProgressOut(BaseModel):
+    """How far a running import is."""
+
+    import_id: str
+    lines: int = Field(description="0 until the file is surveyed.")
+    surveyed: int
+    journaled: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportDesk:
+    """What the endpoints below work with."""
+
+    importer: Importer
+    access: Access
+    spool: Path
+    bytes_max: int
+
+
+def import_routes(desk: ImportDesk) -> APIRouter:
+    """Endpoints for whoever may write links."""
+    router = APIRouter(tags=["imports"])
+    writer = Annotated[LiveKey, Depends(desk.access.needs(Scope.LINKS_WRITE))]
+
+    @router.post(PATH, operation_id="import_clicks", summary="Import historical clicks from a file")
+    async def import_clicks(
+        request: Request,
+        key: writer,
+        line_format: Annotated[ImportFormat, Query(alias="format")] = ImportFormat.BITLY,
+    ) -> ImportOut:
+        """The body is the file. Answered when every click is journaled; bad lines are named and left out."""
+        async with _received(request, desk) as (path, sha256):
+            try:
+                progress = await desk.importer.run(Upload(path, sha256, line_format), key.key_id)
+            except ImportRunningError as error:
+                raise ProblemError(HTTPStatus.CONFLICT, "import-running", str(error)) from error
+            except ImportRefusedError as error:
+                raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "import-refused", str(error)) from error
+            except JournalFullError as error:
+                raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "journal-full", str(error)) from error
+        return _shown(progress)
+
+    @router.get(f"{PATH}/{{import_id}}", operation_id="import_progress", summary="How far a running import is")
+    async def import_progress(import_id: str, _key: writer) -> ProgressOut:
+        """404 where no such import is running."""
+        progress = desk.importer.progress(import_id)
+        if progress is None:
+            raise not_found(f"running import {import_id}")
+        return ProgressOut(
+            import_id=import_id, lines=progress.lines, surveyed=progress.surveyed, journaled=progress.journaled
+        )
+
+    return router
+
+
+@asynccontextmanager
+async def _received(request: Request, desk: ImportDesk) -> AsyncIterator[tuple[Path, bytes]]:
+    """The body in a file of its own, for the length of the block, and its SHA-256."""
+    digest, size_bytes = hashlib.sha256(), 0
+    desk.spool.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=desk.spool, prefix="upload-") as file:
+        async for chunk in request.stream():
+            size_bytes += len(chunk)
+            if size_bytes > desk.bytes_max:
+                raise BodyTooLargeError(desk.bytes_max)
+            digest.update(chunk)
+            file.write(chunk)
+        if size_bytes == 0:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "empty-body", "the body is empty; send the file as the body")
+        file.flush()
+        yield Path(file.name), digest.digest()
+
+
+def _shown(progress: Progress) -> ImportOut:
+    return ImportOut(
+        import_id=progress.import_id,
+        lines=progress.lines,
+        clicks=progress.taken,
+        refused=progress.refused,
+        imported_before=progress.imported_before,
+        would_pass_now=progress.would_pass_now,
+        rows=[BadLineOut(line=number, reason=bad.reason, detail=bad.detail) for number, bad in progress.bad_lines],
+    )

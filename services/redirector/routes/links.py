@@ -1,0 +1,201 @@
+"""Advocates and links: PUT /v1/advocates/{id}, POST /v1/links, GET and PATCH /v1/links/{code}."""
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from database.keys import LiveKey, Scope
+from http_api.access import Access
+from http_api.problems import ProblemError, not_found, refused_field
+from link_events.identity import ADVOCATE_ID_PATTERN, AdvocateId, Code
+from redirector.codes import ALIAS_PATTERN, alias_fault, draw_code
+from redirector.destinations import DestinationPolicy, DestinationRefusedError, canonical_destination
+from redirector.errors import CodeTakenError, UnknownAdvocateError
+from redirector.links.link import Advocate, Link, LinkFields
+from redirector.links.memory import LinkMemory
+from redirector.links.store import LinkChanges, LinkStore
+
+TAGS_MAX = 32
+
+Word = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+AdvocateIdText = Annotated[str, StringConstraints(pattern=f"^{ADVOCATE_ID_PATTERN}$")]
+CodeText = Annotated[str, Path(pattern=f"^{ALIAS_PATTERN}$")]
+
+
+class AdvocateIn(BaseModel):
+    """What is said of an advocate."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    display_name: Word | None = Field(None, description="How standings and pages call them.")
+
+
+class AdvocateOut(BaseModel):
+    """An advocate as stored."""
+
+    advocate_id: str
+    display_name: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class LinkIn(BaseModel):
+    """A link to be issued."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    advocate_id: AdvocateIdText = Field(description="Who is credited, for ever.")
+    destination: str = Field(description="Where the link leads: http or https, at most 2048 characters.")
+    alias: str | None = Field(None, description="A code of one's own choice instead of a drawn one.")
+    channel: Word | None = Field(None, description="Where it is posted: linkedin, x, mail, …")
+    content_id: Word | None = Field(None, description="The post or article it belongs to.")
+    category: Word | None = None
+    campaign: Word | None = None
+    tags: list[Word] = Field(default_factory=list, max_length=TAGS_MAX)
+    expires_at: AwareDatetime | None = Field(None, description="From then on the link answers 410.")
+    test: bool = Field(default=False, description="Its clicks are kept and never counted.")
+
+
+class LinkPatch(BaseModel):
+    """What may change of a link; fields left out stay."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    destination: str | None = Field(None, description="A new destination; the earlier ones are kept as history.")
+    expires_at: AwareDatetime | None = Field(None, description="null: never.")
+    disabled: bool = Field(default=False, description="true switches the link off (410), false on again.")
+
+
+class LinkOut(BaseModel):
+    """A link as stored."""
+
+    link_id: int
+    code: str
+    short_url: str
+    advocate_id: str
+    destination: str
+    channel: str | None
+    content_id: str | None
+    category: str | None
+    campaign: str | None
+    tags: list[str]
+    test: bool
+    expires_at: datetime | None
+    disabled_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDesk:
+    """What the endpoints below work with."""
+
+    store: LinkStore
+    memory: LinkMemory
+    access: Access
+    policy: DestinationPolicy
+    public_url: str
+
+    def shown(self, link: Link) -> LinkOut:
+        """A link as it is answered."""
+        stored = {name: getattr(link, name) for name in LinkOut.model_fields if name != "short_url"}
+        return LinkOut(short_url=f"{self.public_url}/{link.code}", **stored)
+
+    def canonical(self, destination: str) -> str:
+        """The destination as stored; a refusal names the field."""
+        try:
+            return canonical_destination(destination, self.policy)
+        except DestinationRefusedError as error:
+            raise refused_field("destination", str(error)) from error
+
+
+def link_routes(desk: LinkDesk) -> APIRouter:
+    """Endpoints for whoever may write links."""
+    router = APIRouter(prefix="/v1", tags=["links"])
+    writer = Annotated[LiveKey, Depends(desk.access.needs(Scope.LINKS_WRITE))]
+
+    @router.put("/advocates/{advocate_id}", operation_id="put_advocate", summary="Make or change an advocate")
+    async def put_advocate(
+        advocate_id: AdvocateIdText, body: AdvocateIn, response: Response, _key: writer
+    ) -> AdvocateOut:
+        """201 where the advocate is new, else 200."""
+        advocate, created = await desk.store.put_advocate(AdvocateId(advocate_id), body.display_name)
+        response.status_code = HTTPStatus.CREATED if created else HTTPStatus.OK
+        return _shown_advocate(advocate)
+
+    @router.post("/links", operation_id="issue_link", summary="Issue a short link", status_code=HTTPStatus.CREATED)
+    async def issue_link(body: LinkIn, response: Response, key: writer) -> LinkOut:
+        """The link, with its code and short URL. 409 where the alias belongs to another link."""
+        link = await _issue(desk, body, key)
+        response.headers["Location"] = f"/v1/links/{link.code}"
+        return desk.shown(link)
+
+    @router.get("/links/{code}", operation_id="get_link", summary="A link as stored")
+    async def get_link(code: CodeText, _key: writer) -> LinkOut:
+        """404 where there is none."""
+        link = await desk.store.find(Code(code))
+        if link is None:
+            raise not_found(f"link {code}")
+        return desk.shown(link)
+
+    @router.patch("/links/{code}", operation_id="change_link", summary="Change, disable or enable a link")
+    async def change_link(code: CodeText, body: LinkPatch, key: writer) -> LinkOut:
+        """A link keeps its code and its advocate for ever; everything else that changes is kept as history."""
+        changes = LinkChanges(
+            given=frozenset(body.model_fields_set),
+            destination=desk.canonical(body.destination) if body.destination is not None else None,
+            expires_at=body.expires_at,
+            disabled=body.disabled,
+        )
+        link = await desk.store.change(Code(code), changes, datetime.now(UTC), key.key_id)
+        if link is None:
+            raise not_found(f"link {code}")
+        desk.memory.refresh(link)
+        return desk.shown(link)
+
+    return router
+
+
+async def _issue(desk: LinkDesk, body: LinkIn, key: LiveKey) -> Link:
+    fields = LinkFields(
+        advocate_id=AdvocateId(body.advocate_id),
+        destination=desk.canonical(body.destination),
+        channel=body.channel,
+        content_id=body.content_id,
+        category=body.category,
+        campaign=body.campaign,
+        tags=_unique(body.tags),
+        expires_at=body.expires_at,
+        test=body.test,
+    )
+    alias = body.alias
+    if alias is not None and (fault := alias_fault(alias)) is not None:
+        raise refused_field("alias", fault)
+    try:
+        link = await desk.store.issue(
+            fields,
+            lambda: Code(alias) if alias is not None else draw_code(secrets.randbelow),
+            alias=alias is not None,
+            actor=key.key_id,
+        )
+    except UnknownAdvocateError as error:
+        raise refused_field("advocate_id", str(error)) from error
+    except CodeTakenError as error:
+        raise ProblemError(HTTPStatus.CONFLICT, "alias-taken", f"alias: {error}") from error
+    desk.memory.remember(link)
+    return link
+
+
+def _unique(tags: Collection[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tags))
+
+
+def _shown_advocate(advocate: Advocate) -> AdvocateOut:
+    return AdvocateOut(**{name: getattr(advocate, name) for name in AdvocateOut.model_fields})

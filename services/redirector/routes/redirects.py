@@ -1,0 +1,54 @@
+"""GET and HEAD of a code, and robots.txt."""
+
+import time
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse
+
+from http_api.problems import RETRY_AFTER_S
+from redirector import capture
+from redirector.metrics import RedirectMetrics
+from redirector.pages import PAGES, ROBOTS_TXT
+from redirector.redirecting import Answer, Redirector
+
+_NEVER_KEPT: Final = {
+    "Cache-Control": "private, no-store",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "X-Robots-Tag": "noindex",
+}
+
+
+def redirect_routes(redirector: Redirector, metrics: RedirectMetrics) -> APIRouter:
+    """The routes people click. They come last: a code is any path that is nothing else."""
+    router = APIRouter(tags=["redirects"])
+
+    @router.api_route("/robots.txt", methods=["GET", "HEAD"], include_in_schema=False)
+    async def robots_txt() -> Response:
+        """Crawlers are welcome: previews depend on them."""
+        return PlainTextResponse(ROBOTS_TXT, headers={"X-Robots-Tag": "noindex"})
+
+    @router.head(
+        "/{code}", operation_id="redirect_head", summary="As GET, without a body", status_code=HTTPStatus.FOUND
+    )
+    @router.get("/{code}", operation_id="redirect", summary="Follow a short link", status_code=HTTPStatus.FOUND)
+    @router.api_route("/{code}/", methods=["GET", "HEAD"], include_in_schema=False)
+    async def redirect(code: str, request: Request) -> Response:
+        """302 to the link's destination; 404, 410 and 503 are small pages. The click is journaled first."""
+        started_s = time.perf_counter()
+        answer = await redirector.follow(code, capture.Request(request.method, request.headers))
+        metrics.redirects.labels(answer.status.value).inc()
+        metrics.duration.observe(time.perf_counter() - started_s)
+        return _response(answer)
+
+    return router
+
+
+def _response(answer: Answer) -> Response:
+    if answer.destination is not None:
+        return Response(status_code=answer.status, headers={"Location": answer.destination, **_NEVER_KEPT})
+    headers = dict(_NEVER_KEPT)
+    if answer.status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    return HTMLResponse(PAGES[answer.status], answer.status, headers)

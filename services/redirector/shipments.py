@@ -1,0 +1,141 @@
+"""The journals of this process on their way to the event log: each with its shipper and its sync, until it is done.
+
+The worker's own journal is never done. Journals left by earlier workers and by imports end sealed; once the log has
+taken everything they are marked done and let go.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from event_log.contract import EventLog
+from http_api.serving import cancel_all, end_process_on_failure
+from link_events.codec import encode
+from link_events.events import Sealed
+from link_events.identity import JournalId
+from link_events.streams import STREAMS_CARRIED, Partition
+from redirector.journal.adoption import OwnedJournal, mark_done
+from redirector.journal.journal import Journal, JournalFullError
+from redirector.journal.retention import expire_segments
+from redirector.metrics import ShippingMetrics
+from redirector.shipper import Shipper
+
+EXPIRE_INTERVAL: Final = timedelta(seconds=10)
+"""How often shipped segments are looked through for what may go."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """One journal under way."""
+
+    owned: OwnedJournal
+    shipper: Shipper
+    tasks: tuple[asyncio.Task[None], ...]
+
+    @property
+    def journal(self) -> Journal:
+        """The journal that is shipped."""
+        return self.owned.journal
+
+
+class Shipments:
+    """Every journal this process ships."""
+
+    def __init__(self, event_log: EventLog, retention: timedelta, metrics: ShippingMetrics) -> None:
+        self._log = event_log
+        self._retention = retention
+        self._metrics = metrics
+        self._shipments: dict[JournalId, Shipment] = {}
+        self._endings: dict[JournalId, asyncio.Task[None]] = {}
+
+    def __iter__(self) -> Iterator[Shipment]:
+        return iter(list(self._shipments.values()))
+
+    def start(self, owned: OwnedJournal) -> Shipment:
+        """Ship `owned` from now on."""
+        shipper = Shipper(owned.journal, self._log, self._metrics)
+        jobs = (owned.journal.keep_synced(), shipper.run(), self._keep_expired(owned.journal, shipper))
+        tasks = tuple(asyncio.create_task(job) for job in jobs)
+        for task in tasks:
+            task.add_done_callback(end_process_on_failure)
+        shipment = Shipment(owned, shipper, tasks)
+        self._shipments[owned.journal.journal_id] = shipment
+        return shipment
+
+    def under_way(self, journal: JournalId) -> Shipment | None:
+        """The shipment of `journal`, where it is under way."""
+        return self._shipments.get(journal)
+
+    def finish(self, shipment: Shipment) -> None:
+        """Let go of a sealed journal as soon as the log has taken everything."""
+        journal = shipment.journal.journal_id
+        if journal not in self._endings:
+            ending = asyncio.create_task(self._end(shipment), name=f"end of journal {journal.hex()}")
+            ending.add_done_callback(end_process_on_failure)
+            ending.add_done_callback(lambda _: self._endings.pop(journal, None))
+            self._endings[journal] = ending
+
+    def unacked_events(self) -> int:
+        """Events journaled by this process and not yet taken by the log."""
+        return sum(shipment.shipper.unacked_events() for shipment in self)
+
+    async def stop(self, drain: timedelta) -> None:
+        """Give the log a last chance to take what is left, then sync and close every journal."""
+        for shipment in self:
+            await shipment.journal.sync()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(drain.total_seconds()):
+                for shipment in self:
+                    await shipment.shipper.drained()
+        await cancel_all(self._endings.values())
+        for shipment in self:
+            await self._let_go(shipment)
+
+    async def _end(self, shipment: Shipment) -> None:
+        await shipment.shipper.drained()
+        await self._let_go(shipment)
+        mark_done(shipment.journal.directory)
+        log.info("journal %s is sealed and shipped", shipment.journal.journal_id.hex())
+
+    async def _let_go(self, shipment: Shipment) -> None:
+        del self._shipments[shipment.journal.journal_id]
+        await cancel_all(shipment.tasks)
+        shipment.shipper.save()
+        await shipment.owned.close()
+
+    async def _keep_expired(self, journal: Journal, shipper: Shipper) -> None:
+        while True:
+            expire_segments(journal, shipper.position, self._retention)
+            await asyncio.sleep(EXPIRE_INTERVAL.total_seconds())
+
+
+async def seal(journal: Journal) -> None:
+    """Append the last record of every partition.
+
+    Raises:
+        JournalFullError: the journal takes no more.
+    """
+    slices = [(stream, Partition(number)) for stream in STREAMS_CARRIED for number in range(journal.partitions)]
+    await asyncio.gather(
+        *(
+            journal.append(stream, partition, lambda origin, captured_at: encode(origin, captured_at, Sealed()))
+            for stream, partition in slices
+        )
+    )
+
+
+async def seal_and_finish(shipments: Shipments, left_behind: OwnedJournal) -> None:
+    """Ship what an earlier worker left in a journal that nobody writes to any more, and end it."""
+    shipment = shipments.start(left_behind)
+    try:
+        await seal(shipment.journal)
+    except JournalFullError as error:
+        log.warning("%s cannot be sealed yet: %s", shipment.journal.directory, error)
+    else:
+        shipments.finish(shipment)

@@ -1,0 +1,1 @@
+"""What the tests stand on: real servers, waiting, requirements, and the rules of the layout."""
