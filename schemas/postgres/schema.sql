@@ -230,6 +230,7 @@ CREATE TABLE advocate_day (
     CONSTRAINT advocate_day_pkey PRIMARY KEY (advocate_id, day),
     CONSTRAINT advocate_day_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks)
 ) WITH (fillfactor = 70);
+CREATE INDEX advocate_day_day_idx ON advocate_day (day);
 
 -- writer: the aggregator. A quarter is the sum of its days.
 CREATE TABLE advocate_quarter (

@@ -12,6 +12,9 @@ from typing import Any, Final
 import orjson
 
 from link_events.events import (
+    LANGUAGE_CHARS_MAX,
+    METHOD_CHARS_MAX,
+    REFERRER_ORIGIN_CHARS_MAX,
     SIGNAL_CHARS_MAX,
     USER_AGENT_CHARS_MAX,
     Click,
@@ -127,11 +130,11 @@ def _read_click(data: Mapping[str, Any]) -> Click:
         code=Code(code),
         advocate_id=AdvocateId(advocate_id),
         link_state=LinkState(_text(data, "link_state")),
-        method=_text(data, "method"),
+        method=_text(data, "method", chars_max=METHOD_CHARS_MAX),
         user_agent=_text_or_none(data, "user_agent", chars_max=USER_AGENT_CHARS_MAX),
         user_agent_cut=_flag(data, "user_agent_cut"),
-        referrer_origin=_text_or_none(data, "referrer_origin"),
-        language=_text_or_none(data, "language"),
+        referrer_origin=_text_or_none(data, "referrer_origin", chars_max=REFERRER_ORIGIN_CHARS_MAX),
+        language=_text_or_none(data, "language", chars_max=LANGUAGE_CHARS_MAX),
         signals=_texts_by_name(data, "signals", chars_max=SIGNAL_CHARS_MAX),
         country=_text_or_none(data, "country"),
         networks=tuple(_words(data, "networks")),

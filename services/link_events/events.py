@@ -11,6 +11,15 @@ from link_events.reasons import LinkState
 USER_AGENT_CHARS_MAX: Final = 512
 """Longer user agents are cut and marked: no browser sends one, and a journal frame stays small."""
 
+METHOD_CHARS_MAX: Final = 16
+"""Whatever a browser sends is shorter, and what else is sent is not counted: its end is no loss."""
+
+REFERRER_ORIGIN_CHARS_MAX: Final = 261
+"""`https://` and a host name of 253 characters at most."""
+
+LANGUAGE_CHARS_MAX: Final = 35
+"""A language tag; RFC 5646 §4.4.1 asks for room for at least 35 characters."""
+
 SIGNAL_HEADERS: Final = (
     "sec-purpose",
     "purpose",

@@ -70,6 +70,8 @@ def day_start(day: date, zone: ZoneInfo) -> datetime:
     """The first instant of the local `day`, in UTC.
 
     Where a clock change skips midnight, the day begins at the change; where midnight comes twice, at the first.
+    Where clocks went back over midnight (Newfoundland until 2011), the hour that came back lies after the start of the
+    next day although `local_day` gives it to the day before: `local_day` decides.
     """
     return datetime.combine(day, time.min, zone).astimezone(UTC)
 

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
+from event_log.backoff import Backoff
 from event_log.contract import EventLog, EventLogAwayError, PartitionCountError, Record
 from link_events.identity import Seq
 from link_events.streams import STREAMS_CARRIED
-from redirector.backoff import Backoff
 from redirector.journal.acks import Acks, Position, load_acks, save_acks
 from redirector.journal.frames import Frame
 from redirector.journal.journal import Journal

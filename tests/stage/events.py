@@ -6,6 +6,9 @@ from typing import Final
 from hypothesis import strategies as st
 
 from link_events.events import (
+    LANGUAGE_CHARS_MAX,
+    METHOD_CHARS_MAX,
+    REFERRER_ORIGIN_CHARS_MAX,
     SIGNAL_CHARS_MAX,
     SIGNAL_HEADERS,
     USER_AGENT_CHARS_MAX,
@@ -64,11 +67,11 @@ def clicks() -> st.SearchStrategy[Click]:
         code=st.from_regex(CODE_PATTERN, fullmatch=True).map(Code),
         advocate_id=st.from_regex(ADVOCATE_ID_PATTERN, fullmatch=True).map(AdvocateId),
         link_state=st.sampled_from(LinkState),
-        method=texts(),
+        method=texts(METHOD_CHARS_MAX),
         user_agent=st.none() | texts(USER_AGENT_CHARS_MAX),
         user_agent_cut=st.booleans(),
-        referrer_origin=st.none() | texts(),
-        language=st.none() | texts(),
+        referrer_origin=st.none() | texts(REFERRER_ORIGIN_CHARS_MAX),
+        language=st.none() | texts(LANGUAGE_CHARS_MAX),
         signals=st.dictionaries(st.sampled_from(SIGNAL_HEADERS), texts(SIGNAL_CHARS_MAX)),
         country=st.none() | texts(),
         networks=st.lists(texts(), max_size=3).map(tuple),

@@ -44,7 +44,7 @@ def test_what_is_parsed_is_the_one_spelling_of_an_origin(text: str) -> None:
         "00c0ffee00c0ffee-c7-9999999999999999",
         "00c0ffee00c0ffee-c7-42\n",
         " 00c0ffee00c0ffee-c7-42",
-        "00c0ffee00c0ffee-c٧-42",
+        "00c0ffee00c0ffee-c\N{ARABIC-INDIC DIGIT SEVEN}-42",
     ],
 )
 def test_what_is_no_event_id_names_nothing(text: str) -> None:
@@ -54,10 +54,14 @@ def test_what_is_no_event_id_names_nothing(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["a", "ada.lovelace", "A-1_b.2", "x" * 64])
 def test_an_advocate_id_is_a_short_plain_word(text: str) -> None:
+    """Letters, digits, dots, underscores and hyphens, at most 64."""
     assert is_advocate_id(text)
 
 
-@pytest.mark.parametrize("text", ["", "x" * 65, "ada@example.com", "ada lovelace", "ada/lovelace", "ada\n", "adé", "٧"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "x" * 65, "ada@example.com", "ada lovelace", "ada/lovelace", "ada\n", "adé", "\N{ARABIC-INDIC DIGIT SEVEN}"],
+)
 def test_an_advocate_id_stands_in_urls_and_keys_as_it_is(text: str) -> None:
     """No address, no blank, no slash, nothing that would have to be encoded."""
     assert not is_advocate_id(text)
@@ -65,9 +69,11 @@ def test_an_advocate_id_stands_in_urls_and_keys_as_it_is(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["a", "kB7xQ2mT", "spring-sale_2022", "x" * 64])
 def test_a_code_is_a_path_segment(text: str) -> None:
+    """Letters, digits, underscores and hyphens, at most 64."""
     assert is_code(text)
 
 
 @pytest.mark.parametrize("text", ["", "x" * 65, "robots.txt", "a/b", "a b", "a%20b", "a\n", "é"])
 def test_a_code_needs_no_encoding_and_has_no_dot(text: str) -> None:
+    """What browsers and proxies would rewrite is no code, and no code is taken for a file."""
     assert not is_code(text)

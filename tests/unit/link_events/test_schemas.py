@@ -13,7 +13,16 @@ from jsonschema import Draft202012Validator
 from jsonschema.protocols import Validator
 
 from link_events.codec import DATA_CONTENT_TYPE, INSTANT_PATTERN, UndecodableError, decode, encode
-from link_events.events import SIGNAL_CHARS_MAX, SIGNAL_HEADERS, USER_AGENT_CHARS_MAX, EventData, EventType
+from link_events.events import (
+    LANGUAGE_CHARS_MAX,
+    METHOD_CHARS_MAX,
+    REFERRER_ORIGIN_CHARS_MAX,
+    SIGNAL_CHARS_MAX,
+    SIGNAL_HEADERS,
+    USER_AGENT_CHARS_MAX,
+    EventData,
+    EventType,
+)
 from link_events.identity import ADVOCATE_ID_PATTERN, CODE_PATTERN, Origin, parse_event_id
 from link_events.reasons import LinkState
 from link_events.streams import PARTITIONS_DEFAULT, Stream
@@ -138,7 +147,12 @@ def test_the_schemas_draw_the_lines_where_the_code_does() -> None:
     assert click["code"]["pattern"] == f"^{CODE_PATTERN}$"
     assert click["advocate_id"]["pattern"] == f"^{ADVOCATE_ID_PATTERN}$"
     assert click["link_state"]["enum"] == list(LinkState)
-    assert click["user_agent"]["maxLength"] == USER_AGENT_CHARS_MAX
+    assert {name: field["maxLength"] for name, field in click.items() if "maxLength" in field} == {
+        "method": METHOD_CHARS_MAX,
+        "user_agent": USER_AGENT_CHARS_MAX,
+        "referrer_origin": REFERRER_ORIGIN_CHARS_MAX,
+        "language": LANGUAGE_CHARS_MAX,
+    }
     assert tuple(click["signals"]["properties"]) == SIGNAL_HEADERS
     assert header["maxLength"] == SIGNAL_CHARS_MAX
     assert envelope["datacontenttype"]["const"] == DATA_CONTENT_TYPE

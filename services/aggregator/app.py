@@ -1,0 +1,148 @@
+"""Builds the aggregator from its settings, and takes it down again in order.
+
+One task a partition applies events; the stats API reads what they commit. A stop cuts a batch short before its commit
+or lets it finish: either is right.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from aggregator.applying.consumer import PartitionConsumer, Parts
+from aggregator.applying.store import ApplyingStore
+from aggregator.clicks.store import ClickStore
+from aggregator.counts.store import CountsStore
+from aggregator.judge import PLAIN_RULES, Context, load_named_agents
+from aggregator.maintenance import keep_house
+from aggregator.metrics import AggregatorMetrics
+from aggregator.programme.store import ProgrammeStore
+from aggregator.routes import clicks, counts, keys, programme
+from aggregator.settings import AggregatorSettings
+from database.keys import KeyStore
+from database.pool import DatabaseAwayError, Pool, open_pool
+from event_log.contract import EventLogAwayError
+from event_log.postgres import PostgresEventLog
+from http_api.access import Access
+from http_api.bodies import BoundedBodies
+from http_api.management import Readiness, management_app
+from http_api.problems import answer_with_problems
+from http_api.serving import Binding, cancel_all, end_process_on_failure, serve
+from link_events.reasons import HoleKind
+from link_events.streams import STREAMS_CARRIED, Partition
+
+APPLYING_CONNECTIONS_MAX = 4
+READING_CONNECTIONS_MAX = 8
+LOG_CONNECTIONS_MAX = 4
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Service:
+    """A running aggregator."""
+
+    public: FastAPI
+    metrics: AggregatorMetrics
+    store: ApplyingStore
+    event_log: PostgresEventLog
+    consumers: Sequence[PartitionConsumer]
+    stopping: bool = False
+
+    async def readiness(self) -> Readiness:
+        """Ready when every partition is being applied."""
+        applying = all(consumer.applying for consumer in self.consumers)
+        return Readiness(needed={"running": not self.stopping, "applying": applying}, known={})
+
+    async def refresh_metrics(self) -> None:
+        """Bring the gauges up to date, as far as Postgres answers."""
+        gauges = self.metrics.standing
+        try:
+            for stream in STREAMS_CARRIED:
+                standings = await self.store.standings(stream)
+                for partition, end in (await self.event_log.end_offsets(stream)).items():
+                    gauges.lag.labels(stream, partition).set(end - standings.get(partition, 0))
+            holes = await self.store.open_holes()
+        except (DatabaseAwayError, EventLogAwayError):
+            gauges.database_connected.set(0)
+            return
+        gauges.database_connected.set(1)
+        for kind in HoleKind:
+            gauges.open_holes.labels(kind).set(holes.get(kind, 0))
+
+
+async def run_aggregator(settings: AggregatorSettings) -> None:
+    """Serve until a stop signal."""
+    async with running(settings) as service:
+        management = management_app(service.metrics.registry, service.readiness, service.refresh_metrics)
+
+        def stop() -> None:
+            service.stopping = True
+
+        await serve(
+            Binding(service.public, settings.host, settings.port),
+            Binding(management, settings.management_host, settings.management_port),
+            stop,
+        )
+
+
+@asynccontextmanager
+async def running(settings: AggregatorSettings) -> AsyncIterator[Service]:
+    """An aggregator with everything that runs beside its requests."""
+    sizes = {
+        "applying": APPLYING_CONNECTIONS_MAX,
+        "reading": READING_CONNECTIONS_MAX,
+        "log": LOG_CONNECTIONS_MAX,
+    }
+    pools = {
+        name: await open_pool(settings.postgres_dsn, connections_max=size, application=f"advolink aggregator {name}")
+        for name, size in sizes.items()
+    }
+    metrics = AggregatorMetrics()
+    event_log = PostgresEventLog(pools["log"])
+    store = ApplyingStore(pools["applying"], owner=secrets.token_hex(8))
+    parts = Parts(event_log, store, Context(load_named_agents()), PLAIN_RULES, metrics.applying)
+    consumers = [
+        PartitionConsumer(stream, Partition(number), parts)
+        for stream in STREAMS_CARRIED
+        for number in range(settings.partitions)
+    ]
+    service = Service(build_public_app(pools["reading"]), metrics, store, event_log, consumers)
+    tasks = [asyncio.create_task(consumer.run(), name="applying a partition") for consumer in consumers]
+    tasks.append(asyncio.create_task(keep_house(store, event_log, settings.log_retention), name="housekeeping"))
+    for task in tasks:
+        task.add_done_callback(end_process_on_failure)
+    try:
+        yield service
+    finally:
+        await cancel_all(tasks)
+        await event_log.close()
+        for pool in pools.values():
+            pool.terminate()
+
+
+def build_public_app(pool: Pool) -> FastAPI:
+    """The stats API."""
+    app = FastAPI(
+        title="advolink aggregator",
+        version=version("advolink"),
+        description="Counts per advocate, link, day and quarter, and the clicks behind each number.",
+        docs_url="/v1/docs",
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        redirect_slashes=False,
+    )
+    app.add_middleware(BoundedBodies)
+    answer_with_problems(app)
+    key_store = KeyStore(pool)
+    access = Access(key_store)
+    app.include_router(counts.counts_routes(counts.CountsDesk(CountsStore(pool), access)))
+    app.include_router(clicks.clicks_routes(clicks.ClicksDesk(ClickStore(pool), access)))
+    app.include_router(programme.programme_routes(programme.ProgrammeDesk(ProgrammeStore(pool), access)))
+    app.include_router(keys.keys_routes(keys.KeysDesk(key_store, access)))
+    return app

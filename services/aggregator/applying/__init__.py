@@ -1,0 +1,1 @@
+"""From the event log into Postgres: decode, judge, fold, and one transaction a batch."""

@@ -1,0 +1,123 @@
+"""A batch of records on its way: read, admitted, judged. Pure; the store only writes what comes out."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from aggregator.applying.fold import JudgedClick
+from aggregator.applying.seqs import Admission, SeqBook
+from aggregator.judge import Context, Rules, judge
+from event_log.contract import LoggedRecord
+from link_events.codec import UndecodableError, decode
+from link_events.events import Click, Event, Sealed
+from link_events.identity import Origin
+from link_events.periods import local_day
+from link_events.reasons import DeadLetterReason
+from link_events.streams import Partition, Stream
+
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Raw clicks are kept by date from here …"""
+
+AHEAD_MAX: Final = timedelta(days=1)
+"""… to this far ahead of our clock. Beyond lies a broken clock, not a click."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that can never be applied as it is."""
+
+    logged: LoggedRecord
+    reason: DeadLetterReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRecord:
+    """A record that says something."""
+
+    logged: LoggedRecord
+    event: Event
+
+
+@dataclass(slots=True)
+class Admitted:
+    """What is new in a batch."""
+
+    clicks: list[ReadRecord] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    duplicates: int = 0
+    holes_filled: int = 0
+
+
+def read_records(
+    stream: Stream, partition: Partition, records: Iterable[LoggedRecord], now: datetime
+) -> Sequence[ReadRecord | DeadLetter]:
+    """What each record says, in order."""
+    return [_read(Origin(one.record.journal, stream, partition, one.record.seq), one, now) for one in records]
+
+
+def raw_dates(records: Iterable[ReadRecord | DeadLetter]) -> set[date]:
+    """The UTC dates whose raw partitions the clicks among `records` need."""
+    return {
+        one.event.data.occurred_at.astimezone(UTC).date()
+        for one in records
+        if isinstance(one, ReadRecord) and isinstance(one.event.data, Click)
+    }
+
+
+def admit(records: Iterable[ReadRecord | DeadLetter], book: SeqBook) -> Admitted:
+    """Which of `records` are new, noting every seq in `book`."""
+    admitted = Admitted()
+    for one in records:
+        journal, seq = one.logged.record.journal, one.logged.record.seq
+        if isinstance(one, DeadLetter):
+            admission = book.admit_dead_letter(journal, seq)
+        else:
+            event = one.event
+            admission = book.admit(journal, seq, event.captured_at, sealed=isinstance(event.data, Sealed))
+        _sort_in(one, admission, admitted)
+    return admitted
+
+
+def judge_clicks(
+    records: Iterable[ReadRecord], zone: ZoneInfo, context: Context, rules: Rules
+) -> Sequence[JudgedClick]:
+    """Every click of `records` with its local day and its judgement."""
+    return [
+        JudgedClick(
+            origin=one.event.origin,
+            captured_at=one.event.captured_at,
+            offset=one.logged.offset,
+            logged_at=one.logged.logged_at,
+            click=click,
+            local_day=local_day(click.occurred_at, zone),
+            judgement=judge(click, context, rules),
+        )
+        for one in records
+        if isinstance(click := one.event.data, Click)
+    ]
+
+
+def _read(origin: Origin, logged: LoggedRecord, now: datetime) -> ReadRecord | DeadLetter:
+    try:
+        event = decode(logged.record.value, origin)
+    except UndecodableError as error:
+        return DeadLetter(logged, error.reason, error.detail)
+    if isinstance(event.data, Click) and not EARLIEST <= event.data.occurred_at < now + AHEAD_MAX:
+        detail = f"occurred_at {event.data.occurred_at.isoformat()} is before 2000 or has yet to come"
+        return DeadLetter(logged, DeadLetterReason.TIME_OUT_OF_RANGE, detail)
+    return ReadRecord(logged, event)
+
+
+def _sort_in(one: ReadRecord | DeadLetter, admission: Admission, admitted: Admitted) -> None:
+    if admission is Admission.DUPLICATE:
+        admitted.duplicates += 1
+        return
+    if admission is Admission.FILLS_HOLE:
+        admitted.holes_filled += 1
+    if isinstance(one, DeadLetter):
+        admitted.dead_letters.append(one)
+    elif isinstance(one.event.data, Click):
+        admitted.clicks.append(one)

@@ -1,0 +1,117 @@
+"""Counts, read from advocate_day, advocate_quarter and link_day. Every call may raise DatabaseAwayError."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from aggregator.counts.asking import Cut, Days, GroupBy, cut_days
+from aggregator.freshness.store import Freshness, snapshot
+from database.pool import Connection, Pool, only_row
+from database.queries import load_queries
+from link_events.identity import AdvocateId, Code, LinkId
+from link_events.periods import Granularity, Period, period_of
+
+_SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+@dataclass(frozen=True, slots=True)
+class CountsRow:
+    """Counts of one period, of one advocate or link where they are grouped."""
+
+    period: Period
+    partial: bool
+    raw_clicks: int
+    counted_clicks: int
+    not_counted_clicks: int
+    review_clicks: int
+    advocate_id: AdvocateId | None = None
+    link_id: LinkId | None = None
+    code: Code | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CountsAnswer:
+    """Rows, how fresh they are, and whether more follow."""
+
+    rows: Sequence[CountsRow]
+    freshness: Freshness
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """The key of the last row seen: its advocate or link, and where its period begins."""
+
+    key: str | int
+    period_start: date
+
+
+class CountsStore:
+    """Reads counts."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def of_advocate(self, advocate_id: AdvocateId, days: Days, granularity: Granularity) -> CountsAnswer | None:
+        """One advocate's counts; None where there is no such advocate. Periods without clicks are left out."""
+        async with snapshot(self._pool) as (connection, freshness):
+            if not await connection.fetchval(_SQL["advocate_exists"], advocate_id):
+                return None
+            if granularity is Granularity.QUARTER and days.everything:
+                return CountsAnswer(await _whole_quarters(connection, advocate_id, freshness), freshness)
+            stored = await _days(connection, "advocate_stored_days", advocate_id)
+            cut = cut_days(days, stored, granularity, freshness.programme.calendar)
+            if cut is None:
+                return CountsAnswer([], freshness)
+            rows = await connection.fetch(_SQL["advocate_periods"], advocate_id, cut.first, cut.last, cut.starts)
+        return CountsAnswer([_row(dict(row), cut) for row in rows], freshness)
+
+    async def grouped(
+        self, group_by: GroupBy, days: Days, granularity: Granularity, after: After | None, rows_max: int
+    ) -> CountsAnswer:
+        """Everybody's counts in the order of the key, at most `rows_max` rows after `after`."""
+        async with snapshot(self._pool) as (connection, freshness):
+            stored = await _days(connection, "stored_days")
+            cut = cut_days(days, stored, granularity, freshness.programme.calendar)
+            if cut is None:
+                return CountsAnswer([], freshness)
+            key, place = _after(group_by, after, cut)
+            query = _SQL["by_advocate" if group_by is GroupBy.ADVOCATE else "by_link"]
+            rows = await connection.fetch(query, cut.first, cut.last, cut.starts, key, place, rows_max + 1)
+        return CountsAnswer([_row(dict(row), cut) for row in rows[:rows_max]], freshness, more=len(rows) > rows_max)
+
+
+def _after(group_by: GroupBy, after: After | None, cut: Cut) -> tuple[str | int, int]:
+    """Behind which key and which period's place rows are wanted."""
+    if after is None:
+        return ("", 0) if group_by is GroupBy.ADVOCATE else (0, 0)
+    seen = sum(1 for start in cut.starts if start <= after.period_start)
+    return after.key, seen
+
+
+async def _days(connection: Connection, query: str, *values: str) -> Days:
+    row = only_row(await connection.fetchrow(_SQL[query], *values))
+    return Days(row["first"], row["last"])
+
+
+async def _whole_quarters(connection: Connection, advocate_id: AdvocateId, freshness: Freshness) -> Sequence[CountsRow]:
+    rows = await connection.fetch(_SQL["advocate_quarters"], advocate_id)
+    calendar = freshness.programme.calendar
+    return [
+        CountsRow(
+            period=period_of(row["quarter_start"], Granularity.QUARTER, calendar), partial=False, **_clicks(dict(row))
+        )
+        for row in rows
+    ]
+
+
+def _row(row: Mapping[str, Any], cut: Cut) -> CountsRow:
+    period = cut.periods[row["place"] - 1]
+    keys = {name: row[name] for name in ("advocate_id", "link_id", "code") if name in row}
+    return CountsRow(period=period, partial=cut.is_partial(period), **_clicks(row), **keys)
+
+
+def _clicks(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("raw_clicks", "counted_clicks", "not_counted_clicks", "review_clicks")}

@@ -1,0 +1,19 @@
+"""What the aggregator refuses.
+
+    AggregatorError
+    └── ZoneInUseError      the caller's fault: 409
+
+That a partition has moved or was lost is aggregator.applying.store's to say, an outage database.pool's and
+event_log.contract's.
+"""
+
+
+class AggregatorError(Exception):
+    """The root of the tree above."""
+
+
+class ZoneInUseError(AggregatorError):
+    """The programme's zone cannot change once clicks are stored."""
+
+    def __init__(self, zone: str) -> None:
+        super().__init__(f"clicks are stored by local days of {zone}; the zone cannot change any more")

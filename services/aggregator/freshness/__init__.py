@@ -1,0 +1,1 @@
+"""How far the counts are complete, and as of when an answer speaks."""

@@ -1,0 +1,78 @@
+"""Every metric of the aggregator: name, unit, labels and meaning in one place. docs/operations.md lists them."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class ApplyingMetrics:
+    """What becomes of records."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.applied = Counter(
+            "advolink_applied_events", "Records applied, heartbeats included.", ["stream"], registry=registry
+        )
+        self.duplicates = Counter(
+            "advolink_duplicates_skipped",
+            "Records that were applied before and were skipped.",
+            ["stream"],
+            registry=registry,
+        )
+        self.holes_filled = Counter(
+            "advolink_holes_filled", "Records that came into a hole.", ["stream"], registry=registry
+        )
+        self.dead_letters = Counter(
+            "advolink_dead_letters", "Records that can never be applied as they are.", ["reason"], registry=registry
+        )
+        self.verdicts = Counter(
+            "advolink_verdicts",
+            "Clicks judged, by verdict and deciding reason (a named one without its name; empty where counted).",
+            ["verdict", "reason"],
+            registry=registry,
+        )
+        self.batch_duration = Histogram(
+            "advolink_batch_duration_seconds",
+            "One batch, from its first statement to its commit.",
+            buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
+            registry=registry,
+        )
+        self.visible_after = Histogram(
+            "advolink_click_visible_after_seconds",
+            "From a click's capture to the commit that made it count.",
+            buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 30, 300, 3600),
+            registry=registry,
+        )
+        self.interruptions = Counter(
+            "advolink_applying_interruptions",
+            "Times applying a partition broke off and began again, by why.",
+            ["cause"],
+            registry=registry,
+        )
+        self.stopped = Gauge(
+            "advolink_partition_stopped",
+            "1 where a partition waits for a person.",
+            ["stream", "partition"],
+            registry=registry,
+        )
+
+
+class StandingMetrics:
+    """How far the log has been applied; read from Postgres when they are asked for."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.lag = Gauge(
+            "advolink_lag_events", "Records in the log and not yet applied.", ["stream", "partition"], registry=registry
+        )
+        self.open_holes = Gauge(
+            "advolink_open_hole_seqs", "Seqs that are missing, by why.", ["kind"], registry=registry
+        )
+        self.database_connected = Gauge(
+            "advolink_database_connected", "1 where Postgres answered when it was last asked.", registry=registry
+        )
+
+
+class AggregatorMetrics:
+    """All of the above, in one registry."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.applying = ApplyingMetrics(self.registry)
+        self.standing = StandingMetrics(self.registry)

@@ -1,0 +1,1 @@
+"""The programme: the calendar by which counts are cut."""

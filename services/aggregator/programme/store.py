@@ -1,0 +1,59 @@
+"""The programme in Postgres. Every call may raise DatabaseAwayError."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from aggregator.errors import ZoneInUseError
+from database.pool import Connection, Pool, connected, only_row
+from database.queries import load_queries
+from link_events.periods import Calendar, Weekday
+
+_SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """By which zone and weeks a company counts."""
+
+    timezone: str = "UTC"
+    first_weekday: Weekday = Weekday.MONDAY
+
+    @property
+    def calendar(self) -> Calendar:
+        """The programme's zone and weeks, to reckon with."""
+        return Calendar(ZoneInfo(self.timezone), self.first_weekday)
+
+
+class ProgrammeStore:
+    """Reads and changes the programme."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def read(self) -> Programme:
+        """The programme as it is."""
+        async with connected(self._pool) as connection:
+            return await read_programme(connection)
+
+    async def change(self, wanted: Programme) -> None:
+        """Change the programme.
+
+        A batch that was folded by the old zone cannot commit afterwards: the fence makes its compare-and-set fail.
+
+        Raises:
+            ZoneInUseError: clicks are stored, and their local days would be wrong in another zone.
+        """
+        async with connected(self._pool) as connection, connection.transaction():
+            await connection.execute(_SQL["fence_all"])
+            current = await read_programme(connection)
+            if wanted.timezone != current.timezone and await connection.fetchval(_SQL["any_click"]):
+                raise ZoneInUseError(current.timezone)
+            await connection.execute(_SQL["update"], wanted.timezone, wanted.first_weekday)
+
+
+async def read_programme(connection: Connection) -> Programme:
+    """The programme as the caller's transaction sees it."""
+    row = only_row(await connection.fetchrow(_SQL["programme"]))
+    return Programme(row["timezone"], Weekday(row["first_weekday"]))

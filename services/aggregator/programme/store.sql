@@ -1,0 +1,11 @@
+-- programme: The programme as it is.
+SELECT timezone, first_weekday FROM programme;
+
+-- any_click: Whether any click was ever stored.
+SELECT EXISTS (SELECT FROM click);
+
+-- fence_all: Make every owner of a partition read the programme again before its next batch; waits for running ones.
+UPDATE partition_offset SET owner_epoch = owner_epoch + 1;
+
+-- update: Change the programme.
+UPDATE programme SET timezone = $1, first_weekday = $2, updated_at = now();

@@ -1,0 +1,1 @@
+"""The aggregator's HTTP endpoints, a module for each kind of thing."""

@@ -1,0 +1,68 @@
+"""What answers with numbers have in common: freshness beside them, cursors to go on from."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from fastapi import Query, Request, Response
+from pydantic import BaseModel, Field
+
+from aggregator.counts.asking import ROWS_DEFAULT, ROWS_MAX, Days, read_cursor
+from aggregator.freshness.store import Freshness
+from http_api.problems import refused_field
+
+FromDay = Annotated[date | None, Query(alias="from", description="First local day, included; default: everything.")]
+ToDay = Annotated[date | None, Query(alias="to", description="Last local day, included; default: everything.")]
+Limit = Annotated[int, Query(ge=1, le=ROWS_MAX, description=f"Rows of a page, {ROWS_DEFAULT} unless set.")]
+Cursor = Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before.")]
+
+
+class AnswerOut(BaseModel):
+    """How fresh the numbers are."""
+
+    as_of: datetime = Field(description="When the numbers were read.")
+    complete_through: datetime | None = Field(
+        description="Everything that known redirectors captured up to then is counted."
+    )
+    timezone: str = Field(description="The zone of local days.")
+    provisional: bool = Field(description="Whether the numbers may still grow.")
+
+
+def freshness_fields(freshness: Freshness, last_day: date | None) -> dict[str, Any]:
+    """The fields of AnswerOut for numbers up to `last_day` (None: up to now)."""
+    return {
+        "as_of": freshness.as_of,
+        "complete_through": freshness.complete_through,
+        "timezone": freshness.programme.timezone,
+        "provisional": freshness.is_provisional(last_day),
+    }
+
+
+def asked_days(first: date | None, last: date | None) -> Days:
+    """The days asked for.
+
+    Raises:
+        ProblemError: they end before they begin.
+    """
+    if first is not None and last is not None and last < first:
+        raise refused_field("query/to", "is before `from`")
+    return Days(first, last)
+
+
+def asked_cursor(cursor: str, kinds: Sequence[type]) -> list[Any]:
+    """The key in a cursor.
+
+    Raises:
+        ProblemError: it is none of this list's.
+    """
+    try:
+        return read_cursor(cursor, kinds)
+    except ValueError as error:
+        raise refused_field("query/cursor", str(error)) from error
+
+
+def link_next(request: Request, response: Response, cursor: str | None) -> None:
+    """Point to the next page, if there is one (RFC 8288)."""
+    if cursor is not None:
+        url = request.url.include_query_params(cursor=cursor)
+        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'

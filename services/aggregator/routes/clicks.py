@@ -1,0 +1,139 @@
+"""GET /v1/clicks/{event_id} and GET /v1/clicks: the events behind the numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from aggregator.clicks.store import BEFORE_THE_FIRST, ClickStore
+from aggregator.counts.asking import ROWS_DEFAULT, write_cursor
+from aggregator.freshness.store import Freshness
+from aggregator.routes.answers import AnswerOut, Cursor, Limit, asked_cursor, freshness_fields, link_next
+from database.keys import LiveKey, Scope
+from http_api.access import Access
+from http_api.problems import not_found, refused_field
+from link_events.identity import ADVOCATE_ID_PATTERN, AdvocateId, JournalId, Origin, Seq, parse_event_id
+from link_events.periods import Granularity, period_of
+from link_events.reasons import Verdict
+from link_events.streams import Partition, Stream
+
+
+class ClickOut(BaseModel):
+    """A click: what was asked, how it was judged, and the way it came."""
+
+    event_id: str
+    link_id: int
+    code: str
+    advocate_id: str
+    occurred_at: datetime
+    verdict: Verdict
+    reasons: list[str] = Field(description="Every reason that matched; the first decided. Empty where counted.")
+    rules_version: str
+    verdict_version: int
+    day: date = Field(description="The local day it is counted in.")
+    week: str
+    quarter: str
+    link_state: str
+    method: str
+    user_agent: str | None
+    user_agent_cut: bool
+    referrer_origin: str | None
+    language: str | None
+    signals: dict[str, str] = Field(description="The fetch, prefetch and preview headers that were present.")
+    country: str | None
+    networks: list[str]
+    network_key: str | None
+    visitor: str | None
+    self_click: bool
+    test: bool
+    journal: str
+    partition: int
+    seq: int
+    log_offset: int = Field(description="Canonical order is (partition, log_offset).")
+    captured_at: datetime
+    logged_at: datetime
+    applied_at: datetime
+
+
+class OneClickOut(ClickOut, AnswerOut):
+    """One click, with the freshness of the answer."""
+
+
+class ClicksOut(AnswerOut):
+    """A page of clicks; `total` is the count they explain."""
+
+    total: int
+    rows: list[ClickOut]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClicksDesk:
+    """What the endpoints below work with."""
+
+    store: ClickStore
+    access: Access
+
+
+def clicks_routes(desk: ClicksDesk) -> APIRouter:
+    """Endpoints for whoever may read stats."""
+    router = APIRouter(prefix="/v1", tags=["clicks"])
+    reader = Annotated[LiveKey, Depends(desk.access.needs(Scope.STATS_READ))]
+
+    @router.get("/clicks/{event_id}", operation_id="get_click", summary="One click with all that is known of it")
+    async def get_click(event_id: str, _key: reader) -> OneClickOut:
+        """404 where no such click has been applied yet."""
+        origin = parse_event_id(event_id)
+        if origin is None or origin.stream is not Stream.CLICKS:
+            raise refused_field("path/event_id", "is no click's event id, like 00c0ffee00c0ffee-c7-42")
+        found = await desk.store.find(origin)
+        if found is None:
+            raise not_found(f"click {event_id}")
+        row, freshness = found
+        return OneClickOut(**_shown(row, freshness), **freshness_fields(freshness, row["local_day"]))
+
+    @router.get("/clicks", operation_id="list_clicks", summary="The clicks behind a count")
+    async def list_clicks(
+        *,
+        request: Request,
+        response: Response,
+        _key: reader,
+        advocate_id: Annotated[str, Query(pattern=f"^{ADVOCATE_ID_PATTERN}$")],
+        day: date,
+        verdict: Verdict | None = None,
+        limit: Limit = ROWS_DEFAULT,
+        cursor: Cursor = None,
+    ) -> ClicksOut:
+        """In canonical order; `Link` and `next_cursor` lead to the next page."""
+        partition, offset = asked_cursor(cursor, [int, int]) if cursor else BEFORE_THE_FIRST
+        answer = await desk.store.of_day(AdvocateId(advocate_id), day, verdict, (partition, offset), limit)
+        last = answer.rows[-1] if answer.more else None
+        next_cursor = write_cursor([last["partition"], last["log_offset"]]) if last else None
+        link_next(request, response, next_cursor)
+        return ClicksOut(
+            total=answer.total,
+            rows=[ClickOut(**_shown(row, answer.freshness)) for row in answer.rows],
+            next_cursor=next_cursor,
+            **freshness_fields(answer.freshness, day),
+        )
+
+    return router
+
+
+def _shown(row: Mapping[str, Any], freshness: Freshness) -> dict[str, Any]:
+    """A stored click as it is answered."""
+    origin = Origin(JournalId(row["journal"]), Stream.CLICKS, Partition(row["partition"]), Seq(row["seq"]))
+    calendar = freshness.programme.calendar
+    return {
+        **{name: value for name, value in row.items() if name in ClickOut.model_fields},
+        "event_id": origin.event_id,
+        "journal": origin.journal.hex(),
+        "signals": orjson.loads(row["signals"]),
+        "day": row["local_day"],
+        "week": period_of(row["local_day"], Granularity.WEEK, calendar).label,
+        "quarter": period_of(row["local_day"], Granularity.QUARTER, calendar).label,
+    }

@@ -1,0 +1,165 @@
+"""GET /v1/advocates/{id}/counts and GET /v1/counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from aggregator.counts.asking import ROWS_DEFAULT, GroupBy, write_cursor
+from aggregator.counts.store import After, CountsAnswer, CountsRow, CountsStore
+from aggregator.routes.answers import (
+    AnswerOut,
+    Cursor,
+    FromDay,
+    Limit,
+    ToDay,
+    asked_cursor,
+    asked_days,
+    freshness_fields,
+    link_next,
+)
+from database.keys import LiveKey, Scope
+from http_api.access import Access
+from http_api.problems import not_found, refused_field
+from link_events.identity import ADVOCATE_ID_PATTERN, AdvocateId
+from link_events.periods import Granularity
+
+AdvocateIdText = Annotated[str, Path(pattern=f"^{ADVOCATE_ID_PATTERN}$")]
+
+
+class CountsRowOut(BaseModel):
+    """Counts of one period. Verdicts add up: raw = counted + not counted + review."""
+
+    period: str = Field(description="2026-11-22, 2026-W47, 2026-Q4, or first/last day.")
+    period_start: date
+    period_end: date
+    partial: bool = Field(description="Whether `from` or `to` cut the period short.")
+    raw_clicks: int
+    counted_clicks: int
+    not_counted_clicks: int
+    review_clicks: int
+    visitors: int | None = Field(None, description="Of one day. null: not measured by this version.")
+    visitor_days: int | None = Field(None, description="Of longer periods. null: not measured by this version.")
+    conversions: float | None = Field(None, description="null: not measured by this version.")
+
+
+class GroupedRowOut(CountsRowOut):
+    """Counts of one period of one advocate or link."""
+
+    advocate_id: str | None = None
+    link_id: int | None = None
+    code: str | None = None
+
+
+class AdvocateCountsOut(AnswerOut):
+    """One advocate's counts."""
+
+    advocate_id: str
+    granularity: Granularity
+    rows: list[CountsRowOut]
+
+
+class CountsOut(AnswerOut):
+    """Everybody's counts, a page of them."""
+
+    group_by: GroupBy
+    granularity: Granularity
+    rows: list[GroupedRowOut]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CountsDesk:
+    """What the endpoints below work with."""
+
+    store: CountsStore
+    access: Access
+
+
+def counts_routes(desk: CountsDesk) -> APIRouter:
+    """Endpoints for whoever may read stats."""
+    router = APIRouter(prefix="/v1", tags=["counts"])
+    reader = Annotated[LiveKey, Depends(desk.access.needs(Scope.STATS_READ))]
+
+    @router.get("/advocates/{advocate_id}/counts", operation_id="advocate_counts", summary="One advocate's counts")
+    async def advocate_counts(
+        advocate_id: AdvocateIdText,
+        _key: reader,
+        granularity: Granularity = Granularity.DAY,
+        first: FromDay = None,
+        last: ToDay = None,
+    ) -> AdvocateCountsOut:
+        """By local day, week or quarter, or in total. Periods without clicks are left out."""
+        answer = await desk.store.of_advocate(AdvocateId(advocate_id), asked_days(first, last), granularity)
+        if answer is None:
+            raise not_found(f"advocate {advocate_id}")
+        return AdvocateCountsOut(
+            advocate_id=advocate_id,
+            granularity=granularity,
+            rows=[CountsRowOut(**_fields(row)) for row in answer.rows],
+            **freshness_fields(answer.freshness, last),
+        )
+
+    @router.get("/counts", operation_id="counts", summary="Everybody's counts")
+    async def counts(
+        *,
+        request: Request,
+        response: Response,
+        _key: reader,
+        group_by: Annotated[GroupBy, Query()],
+        granularity: Granularity = Granularity.TOTAL,
+        first: FromDay = None,
+        last: ToDay = None,
+        limit: Limit = ROWS_DEFAULT,
+        cursor: Cursor = None,
+    ) -> CountsOut:
+        """Grouped by advocate or link, in the order of their ids; `Link` and `next_cursor` lead to the next page."""
+        after = _after(cursor, group_by) if cursor else None
+        answer = await desk.store.grouped(group_by, asked_days(first, last), granularity, after, limit)
+        next_cursor = _next_cursor(answer, group_by)
+        link_next(request, response, next_cursor)
+        return CountsOut(
+            group_by=group_by,
+            granularity=granularity,
+            rows=[GroupedRowOut(**_fields(row), **_keys(row)) for row in answer.rows],
+            next_cursor=next_cursor,
+            **freshness_fields(answer.freshness, last),
+        )
+
+    return router
+
+
+def _after(cursor: str, group_by: GroupBy) -> After:
+    key, period_start = asked_cursor(cursor, [str if group_by is GroupBy.ADVOCATE else int, str])
+    try:
+        return After(key, date.fromisoformat(period_start))
+    except ValueError as error:
+        raise refused_field("query/cursor", "not a cursor of this list") from error
+
+
+def _next_cursor(answer: CountsAnswer, group_by: GroupBy) -> str | None:
+    if not answer.more:
+        return None
+    last = answer.rows[-1]
+    key = last.advocate_id if group_by is GroupBy.ADVOCATE else last.link_id
+    return write_cursor([key, last.period.start.isoformat()])
+
+
+def _fields(row: CountsRow) -> Mapping[str, Any]:
+    return {
+        "period": row.period.label,
+        "period_start": row.period.start,
+        "period_end": row.period.end,
+        "partial": row.partial,
+        "raw_clicks": row.raw_clicks,
+        "counted_clicks": row.counted_clicks,
+        "not_counted_clicks": row.not_counted_clicks,
+        "review_clicks": row.review_clicks,
+    }
+
+
+def _keys(row: CountsRow) -> Mapping[str, Any]:
+    return {"advocate_id": row.advocate_id, "link_id": row.link_id, "code": row.code}

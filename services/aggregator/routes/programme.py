@@ -1,0 +1,72 @@
+"""GET and PUT /v1/programme."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Literal, get_args
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+
+from aggregator.errors import ZoneInUseError
+from aggregator.programme.store import Programme, ProgrammeStore
+from database.keys import LiveKey, Scope
+from http_api.access import Access
+from http_api.problems import ProblemError, refused_field
+from link_events.periods import Weekday, zone_named
+
+WeekdayName = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+_NAMES: tuple[WeekdayName, ...] = get_args(WeekdayName)
+
+
+class ProgrammeIn(BaseModel):
+    """The programme's settings; what is left out takes its default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    timezone: str = Field("UTC", max_length=64, description="An IANA zone, for example Europe/Berlin.")
+    first_weekday: WeekdayName = Field("monday", description="The day a week begins on.")
+
+
+class ProgrammeOut(BaseModel):
+    """The programme as stored."""
+
+    timezone: str
+    first_weekday: WeekdayName
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeDesk:
+    """What the endpoints below work with."""
+
+    store: ProgrammeStore
+    access: Access
+
+
+def programme_routes(desk: ProgrammeDesk) -> APIRouter:
+    """Anybody with stats may read the programme, an admin may change it."""
+    router = APIRouter(prefix="/v1", tags=["programme"])
+    reader = Annotated[LiveKey, Depends(desk.access.needs(Scope.STATS_READ))]
+    admin = Annotated[LiveKey, Depends(desk.access.needs(Scope.ADMIN))]
+
+    @router.get("/programme", operation_id="get_programme", summary="By which calendar counts are cut")
+    async def get_programme(_key: reader) -> ProgrammeOut:
+        """The programme as it is."""
+        return _shown(await desk.store.read())
+
+    @router.put("/programme", operation_id="put_programme", summary="Set the calendar by which counts are cut")
+    async def put_programme(body: ProgrammeIn, _key: admin) -> ProgrammeOut:
+        """409 where the zone would change although clicks are stored by its local days."""
+        if zone_named(body.timezone) is None:
+            raise refused_field("timezone", f"{body.timezone!r} is no IANA time zone")
+        programme = Programme(body.timezone, Weekday(_NAMES.index(body.first_weekday)))
+        try:
+            await desk.store.change(programme)
+        except ZoneInUseError as error:
+            raise ProblemError(HTTPStatus.CONFLICT, "zone-in-use", f"timezone: {error}") from error
+        return _shown(programme)
+
+    return router
+
+
+def _shown(programme: Programme) -> ProgrammeOut:
+    return ProgrammeOut(timezone=programme.timezone, first_weekday=_NAMES[programme.first_weekday])

@@ -1,0 +1,121 @@
+"""The command `advolink up`: flags and variables become Options, trouble becomes one sentence and exit status 1."""
+
+import asyncio
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from local import ports
+from local.data_directory import DEFAULT_DIRECTORY
+from local.errors import LocalError
+from local.options import LogKind, Options
+from local.ports import AskedPorts
+from local.settings import LocalSettings, PostgresChoice
+from local.terminal import Terminal
+from local.up import up as run_up
+
+PORT = click.IntRange(0, 65535)
+
+
+@click.command()
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DEFAULT_DIRECTORY,
+    show_default=True,
+    help="Where everything is kept.",
+)
+@click.option(
+    "--log",
+    type=click.Choice(LogKind, case_sensitive=False),
+    default=LogKind.POSTGRES,
+    show_default=True,
+    help="What carries events between the services.",
+)
+@click.option(
+    "--redirector-port",
+    type=PORT,
+    default=ports.REDIRECTOR_PORT,
+    show_default=True,
+    help="Where links are served; 0 is any free port.",
+)
+@click.option(
+    "--aggregator-port",
+    type=PORT,
+    default=ports.AGGREGATOR_PORT,
+    show_default=True,
+    help="Where counts are served; 0 is any free port.",
+)
+@click.option(
+    "--redirector-management-port",
+    type=PORT,
+    help=f"Health and metrics of the redirector.  [default: {ports.REDIRECTOR_MANAGEMENT_PORT}, or any free port]",
+)
+@click.option(
+    "--aggregator-management-port",
+    type=PORT,
+    help=f"Health and metrics of the aggregator.  [default: {ports.AGGREGATOR_MANAGEMENT_PORT}, or any free port]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes of the redirector.",
+)
+@click.option(
+    "--postgres",
+    type=click.Choice(PostgresChoice, case_sensitive=False),
+    help="Whose Postgres to run.  [default: auto, the system's before the wheel's]",
+)
+@click.option("--postgres-dsn", metavar="DSN", help="A Postgres that runs already; none is launched then.")
+@click.option("--public-url", metavar="URL", help="What short links begin with.  [default: the redirector's address]")
+@click.option(
+    "--allow-private-destinations",
+    "private_hosts",
+    metavar="HOST",
+    multiple=True,
+    help="A private host that links may lead to; may be given several times.",
+)
+def up(
+    *,
+    data_dir: Path,
+    log: LogKind,
+    redirector_port: int,
+    aggregator_port: int,
+    redirector_management_port: int | None,
+    aggregator_management_port: int | None,
+    workers: int,
+    postgres: PostgresChoice | None,
+    postgres_dsn: str | None,
+    public_url: str | None,
+    private_hosts: tuple[str, ...],
+) -> None:
+    """Run everything on this machine until Ctrl-C: Postgres, the redirector and the aggregator."""
+    settings = _settings()
+    options = Options(
+        data_directory=data_dir,
+        log=log,
+        ports=AskedPorts(redirector_port, aggregator_port, redirector_management_port, aggregator_management_port),
+        workers=workers,
+        postgres=postgres or settings.local_postgres,
+        # To ask for a launched Postgres by flag goes before a DSN in the environment.
+        postgres_dsn=postgres_dsn or (None if postgres else settings.postgres_dsn),
+        public_url=public_url or settings.redirector_public_url,
+        private_hosts=private_hosts,
+        partitions=settings.partitions,
+    )
+    try:
+        asyncio.run(run_up(options, Terminal()))
+    except LocalError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _settings() -> LocalSettings:
+    try:
+        return LocalSettings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = f"ADVOLINK_{'_'.join(map(str, first['loc'])).upper()}"
+        raise click.ClickException(f"The variable {variable} cannot be used: {first['msg']}.") from error

@@ -1,0 +1,70 @@
+"""`advolink up`: everything on one machine, from an empty directory to addresses that answer, until a signal.
+
+Reads and writes the data directory; writes its up.json when everything is ready, and again whenever a child was
+restarted. It must leave no process behind, and nothing outside the data directory but a root's Postgres.
+"""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from contextlib import ExitStack
+from typing import Any, Final, TypeVar
+
+from local.data_directory import opened
+from local.options import Options, refuse_what_is_to_come
+from local.start import start
+from local.supervisor import Supervisor
+from local.terminal import Terminal, log_to
+from local.up_file import UpFile
+
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+T = TypeVar("T")
+
+
+async def up(options: Options, terminal: Terminal) -> None:
+    """Start everything and keep it running until a stop signal.
+
+    Raises:
+        LocalError: something is in the way; the message is for a person. What was started is stopped again.
+    """
+    refuse_what_is_to_come(options)
+    stop = _stop_signal()
+    with ExitStack() as held:  # locks, let go of when every child has ended
+        directory = held.enter_context(opened(options.data_directory))
+        log_to(directory.log("up"))
+        terminal.starting(directory.path)
+        up_file = UpFile(directory.up_file)
+        async with Supervisor(up_file.update) as supervisor:
+            try:
+                addresses = await _unless(stop, start(options, directory, supervisor, terminal, held))
+                if addresses is not None:
+                    up_file.publish(addresses, supervisor)
+                    terminal.ready(addresses, directory.logs)
+                    await supervisor.until(stop)
+                terminal.stopping()
+            finally:
+                up_file.withdraw()
+    terminal.stopped()
+
+
+def _stop_signal() -> asyncio.Event:
+    """An event that a stop signal sets. One that was ignored from the start (nohup) stays ignored."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in STOP_SIGNALS:
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What `work` returns; None where `stop` came first, and `work` is then given up."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return await working if working.done() else None
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)

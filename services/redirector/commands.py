@@ -1,0 +1,111 @@
+"""The commands `advolink import …` and `advolink journal …`."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from http_api.running_stack import NoStackError, find_stack
+from redirector.errors import ImportRefusedError
+from redirector.imports.lines import ImportFormat
+from redirector.imports.sending import Sending, send_file
+from redirector.journal.inspecting import JournalReport, dump_frames, inspect_all
+
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Where `advolink up` keeps everything.  [default: .advolink]"
+)
+
+
+@click.group("import")
+def import_group() -> None:
+    """Bring in what happened before."""
+
+
+@import_group.command("clicks")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--format", "line_format", type=click.Choice(ImportFormat), default=ImportFormat.BITLY, show_default=True)
+@click.option(
+    "--retry-for",
+    "retry_for_s",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Seconds to keep trying while the redirector or Postgres is away.",
+)
+@data_dir_option
+def import_clicks(file: Path, line_format: ImportFormat, retry_for_s: float, data_dir: Path | None) -> None:
+    """Import historical clicks from FILE. Importing the same file again changes nothing.
+
+    Lines that are no clicks are named and left out; the exit status is 0 if any line was taken.
+    """
+    try:
+        answer = asyncio.run(send_file(Sending(file, line_format, find_stack(data_dir), retry_for_s)))
+    except (NoStackError, ImportRefusedError) as error:
+        raise click.ClickException(str(error)) from error
+    _show_import(answer)
+    if answer["clicks"] == 0:
+        raise click.ClickException("No line of the file is a click.")
+
+
+def _show_import(answer: dict[str, Any]) -> None:
+    for row in answer["rows"]:
+        click.echo(f"line {row['line']}: {row['reason']}: {row['detail']}", err=True)
+    if answer["refused"] > len(answer["rows"]):
+        click.echo(f"… and {answer['refused'] - len(answer['rows'])} more lines", err=True)
+    before = ", imported before: nothing is counted twice" if answer["imported_before"] else ""
+    click.echo(f"{answer['clicks']} clicks in {answer['lines']} lines, {answer['refused']} left out{before}.")
+    if answer["would_pass_now"]:
+        lines = ", ".join(map(str, answer["would_pass_now"]))
+        click.echo(f"Left out at the first import, and so for ever, although they would pass now: lines {lines}.")
+
+
+@click.group("journal")
+def journal_group() -> None:
+    """Look into the journals of a redirector. Nothing here changes anything."""
+
+
+@journal_group.command("status")
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def journal_status(directory: Path) -> None:
+    """Every journal under DIRECTORY (`journals` in the data directory): events, bytes, and how far it was shipped."""
+    _show_reports(inspect_all(directory))
+
+
+@journal_group.command("verify")
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def journal_verify(directory: Path) -> None:
+    """Read every frame under DIRECTORY; the exit status is 1 where something is damaged or missing."""
+    reports = inspect_all(directory)
+    _show_reports(reports)
+    faults = [fault for report in reports for fault in report.faults]
+    for fault in faults:
+        click.echo(fault, err=True)
+    if faults:
+        raise click.ClickException(f"{len(faults)} faults.")
+
+
+@journal_group.command("dump")
+@click.argument("journal", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def journal_dump(journal: Path) -> None:
+    """Print every event of one JOURNAL directory, a line each, in the order it was appended."""
+    for line in dump_frames(journal):
+        click.echo(line)
+
+
+def _show_reports(reports: Sequence[JournalReport]) -> None:
+    table = Table("journal", "kind", "segments", "MiB", "events", "unacked", "last captured")
+    for report in reports:
+        table.add_row(
+            report.journal,
+            report.kind,
+            str(report.segments),
+            f"{report.size_bytes / 2**20:.1f}",
+            str(report.events),
+            str(report.unacked),
+            report.last_captured_at.isoformat() if report.last_captured_at else "never",
+        )
+    Console().print(table)

@@ -1,0 +1,122 @@
+"""A real Postgres for tests, launched as `advolink up` launches its own, in a directory that goes away.
+
+Tests get a database each, copied from one that was migrated once (tests/conftest.py); nothing is mocked.
+"""
+
+import asyncio
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import asyncpg
+
+from local.errors import PostgresError
+from local.postgres.cluster import FIRST_DATABASE, SERVER_ENVIRONMENT, SETTINGS, Cluster, prepared
+from local.postgres.home import ROOTS_HOMES
+from local.postgres.sessions import is_serving
+from local.programs import leashed
+from local.settings import PostgresChoice
+from stage.requirements import Requirement, need
+from stage.waiting import eventually
+
+FAST: Final = MappingProxyType(
+    {**SETTINGS, "fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
+)
+"""What was committed may be lost with the machine, never with the server: good for a database that lives a minute."""
+
+
+class Server:
+    """A Postgres that runs, and can be killed and started again."""
+
+    def __init__(self, cluster: Cluster, log: Path) -> None:
+        self.cluster = cluster
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def admin_dsn(self) -> str:
+        """The database that is always there, as superuser: for making and dropping others."""
+        return self.cluster.dsn(FIRST_DATABASE)
+
+    def dsn(self, database: str) -> str:
+        """How to reach `database`."""
+        return self.cluster.dsn(database)
+
+    def start(self) -> None:
+        """Start it and wait until it serves. One that dies at once after a kill is started again, as `up` does."""
+        eventually(self._serves, seconds_max=60, what=f"Postgres serves; its log is\n{self._log.read_text()}")
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it as `up` does."""
+        self._end(signal.SIGINT)
+
+    def execute(self, sql: str) -> None:
+        """Run one statement for its effect, as superuser in the first database."""
+        asyncio.run(_execute(self.admin_dsn, sql))
+
+    def _serves(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    leashed(self.cluster.command(), account=self.cluster.home.account),
+                    env=dict(SERVER_ENVIRONMENT),
+                    cwd=self.cluster.home.place,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        return asyncio.run(is_serving(self.admin_dsn))
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(timeout=30)
+
+
+@contextmanager
+def launched_postgres(choice: PostgresChoice = PostgresChoice.AUTO) -> Iterator[Server]:
+    """A Postgres for the length of the block. It and its data are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="advolink-") as folder, gone_afterwards(Path(folder)), ExitStack() as held:
+        log = Path(folder, "postgres.log")
+        log.touch()
+        try:
+            cluster = held.enter_context(prepared(Path(folder, "postgres"), choice=choice, settings=FAST))
+        except PostgresError as error:
+            need(Requirement.POSTGRES, present=False, reason=str(error))
+            raise  # not reached: need() skips or fails
+        server = Server(cluster, log)
+        held.callback(server.stop)
+        server.start()
+        yield server
+
+
+@contextmanager
+def gone_afterwards(data_directory: Path) -> Iterator[None]:
+    """After the block, remove what a root's `up` in `data_directory` keeps elsewhere."""
+    try:
+        yield
+    finally:
+        token = data_directory / "postgres" / "token"
+        if token.exists():
+            shutil.rmtree(ROOTS_HOMES / token.read_text(encoding="utf-8"), ignore_errors=True)
+            with suppress(OSError):  # others have theirs there too
+                ROOTS_HOMES.rmdir()
+
+
+async def _execute(dsn: str, sql: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
