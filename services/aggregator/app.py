@@ -32,7 +32,7 @@ from http_api.access import Access
 from http_api.bodies import BoundedBodies
 from http_api.management import Readiness, management_app
 from http_api.problems import answer_with_problems
-from http_api.serving import Binding, cancel_all, end_process_on_failure, serve
+from http_api.serving import Binding, Failures, cancel_all, serve
 from link_events.reasons import HoleKind
 from link_events.streams import STREAMS_CARRIED, Partition
 
@@ -78,7 +78,8 @@ class Service:
 
 async def run_aggregator(settings: AggregatorSettings) -> None:
     """Serve until a stop signal."""
-    async with running(settings) as service:
+    failures = Failures()
+    async with running(settings, failures) as service:
         management = management_app(service.metrics.registry, service.readiness, service.refresh_metrics)
 
         def stop() -> None:
@@ -87,12 +88,14 @@ async def run_aggregator(settings: AggregatorSettings) -> None:
         await serve(
             Binding(service.public, settings.host, settings.port),
             Binding(management, settings.management_host, settings.management_port),
+            failures,
             stop,
         )
+    failures.raise_first()
 
 
 @asynccontextmanager
-async def running(settings: AggregatorSettings) -> AsyncIterator[Service]:
+async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIterator[Service]:
     """An aggregator with everything that runs beside its requests."""
     sizes = {
         "applying": APPLYING_CONNECTIONS_MAX,
@@ -116,7 +119,7 @@ async def running(settings: AggregatorSettings) -> AsyncIterator[Service]:
     tasks = [asyncio.create_task(consumer.run(), name="applying a partition") for consumer in consumers]
     tasks.append(asyncio.create_task(keep_house(store, event_log, settings.log_retention), name="housekeeping"))
     for task in tasks:
-        task.add_done_callback(end_process_on_failure)
+        failures.watch(task)
     try:
         yield service
     finally:

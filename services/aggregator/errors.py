@@ -1,7 +1,8 @@
 """What the aggregator refuses.
 
     AggregatorError
-    └── ZoneInUseError      the caller's fault: 409
+    ├── ZoneInUseError      the caller's fault: 409
+    └── UnknownZoneError    a fault of ours: crash
 
 That a partition has moved or was lost is aggregator.applying.store's to say, an outage database.pool's and
 event_log.contract's.
@@ -17,3 +18,10 @@ class ZoneInUseError(AggregatorError):
 
     def __init__(self, zone: str) -> None:
         super().__init__(f"clicks are stored by local days of {zone}; the zone cannot change any more")
+
+
+class UnknownZoneError(AggregatorError):
+    """The stored zone cannot be reckoned with."""
+
+    def __init__(self, zone: str) -> None:
+        super().__init__(f"the programme's zone {zone!r} is in no time-zone database of this version")

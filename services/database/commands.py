@@ -48,9 +48,16 @@ def keys_group() -> None:
 
 @keys_group.command("create")
 @click.option("--name", required=True, help="What the key is for, and who has it.")
-@click.option("--scope", "scopes", type=click.Choice(Scope), multiple=True, default=[Scope.ADMIN], show_default=True)
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice([scope.value for scope in Scope]),
+    multiple=True,
+    default=[Scope.ADMIN.value],
+    show_default=True,
+)
 @dsn_option
-def create(name: str, scopes: tuple[Scope, ...], postgres_dsn: str | None) -> None:
+def create(name: str, scopes: tuple[str, ...], postgres_dsn: str | None) -> None:
     """Make a key and print it. It is shown this once."""
     dsn = chosen_dsn(postgres_dsn)
-    click.echo(run_with_database(lambda: create_key(dsn, name=name, scopes=list(scopes))))
+    click.echo(run_with_database(lambda: create_key(dsn, name=name, scopes=[Scope(scope) for scope in scopes])))

@@ -33,6 +33,33 @@ class Binding:
     port: int
 
 
+class Failures:
+    """Watches endless tasks: one that fails is a bug; the process stops in order and ends with the error."""
+
+    def __init__(self) -> None:
+        self._failed = asyncio.Event()
+        self._first: BaseException | None = None
+
+    def watch(self, task: asyncio.Task[Any]) -> None:
+        """Stop the process if `task` ever fails."""
+        task.add_done_callback(self._ended)
+
+    async def wait(self) -> None:
+        """Wait for the first failure."""
+        await self._failed.wait()
+
+    def raise_first(self) -> None:
+        """Raise the first failure, if there was one."""
+        if self._first is not None:
+            raise self._first
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("%s has failed; stopping", task.get_name(), exc_info=error)
+            self._first = self._first or error
+            self._failed.set()
+
+
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: two servers share one process and one stop."""
 
@@ -42,17 +69,18 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(public: Binding, management: Binding, on_stop: Callable[[], None]) -> None:
-    """Serve both until a stop signal; `on_stop` is called as soon as it arrives (readiness goes false)."""
+async def serve(public: Binding, management: Binding, failures: Failures, on_stop: Callable[[], None]) -> None:
+    """Serve both until a stop signal or a failure; `on_stop` is called as soon as it comes (readiness goes false)."""
     stop = stop_signal()
     servers = [_server(public), _server(management)]
     tasks = [asyncio.create_task(server.serve()) for server in servers]
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+    reasons = [asyncio.create_task(stop.wait()), asyncio.create_task(failures.wait())]
+    log.info("serving on %s:%d, management on %s:%d", public.host, public.port, management.host, management.port)
+    await asyncio.wait([*tasks, *reasons], return_when=asyncio.FIRST_COMPLETED)
     on_stop()
     for server in servers:
         server.should_exit = True
-    stopping.cancel()
+    await cancel_all(reasons)
     await asyncio.gather(*tasks)
 
 
@@ -68,16 +96,10 @@ def stop_signal() -> asyncio.Event:
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a service's `main` on the fastest event loop, with logs a person can read."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     import uvloop  # noqa: PLC0415 - only a process that serves needs it, and it patches nothing
 
     uvloop.run(main())
-
-
-def end_process_on_failure(task: asyncio.Task[Any]) -> None:
-    """A done-callback for endless tasks: one that fails is a bug; the process stops, and its supervisor restarts it."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("%s has failed; stopping", task.get_name(), exc_info=error)
-        signal.raise_signal(signal.SIGTERM)
 
 
 async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:

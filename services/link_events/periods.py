@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import IntEnum, StrEnum
+from functools import cache
+from importlib import resources
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 MONTHS_PER_QUARTER: Final = 3
 DAYS_PER_WEEK: Final = 7
@@ -54,11 +56,22 @@ class Period:
 
 
 def zone_named(name: str) -> ZoneInfo | None:
-    """The IANA zone called `name`, or None where there is none."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
+    """The IANA zone called `name`, or None where there is none.
+
+    Its rules come from the tzdata package and never from the machine: two machines must agree on every day.
+    """
+    return _zone(name) if name in _zone_names() else None
+
+
+@cache
+def _zone_names() -> frozenset[str]:
+    return frozenset(resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
+        return ZoneInfo.from_file(file, key=name)
 
 
 def local_day(instant: datetime, zone: ZoneInfo) -> date:

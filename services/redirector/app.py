@@ -22,7 +22,7 @@ from http_api.access import Access
 from http_api.bodies import BoundedBodies
 from http_api.management import Readiness, management_app
 from http_api.problems import answer_with_problems
-from http_api.serving import Binding, cancel_all, end_process_on_failure, serve
+from http_api.serving import Binding, Failures, cancel_all, serve
 from redirector.destinations import DestinationPolicy
 from redirector.heartbeats import keep_beating
 from redirector.imports.importing import Importer, ImportPlace
@@ -80,7 +80,8 @@ class Service:
 
 async def run_redirector(settings: RedirectorSettings) -> None:
     """Serve until a stop signal."""
-    async with running(settings) as service:
+    failures = Failures()
+    async with running(settings, failures) as service:
         management = management_app(service.metrics.registry, service.readiness, service.refresh_metrics)
 
         def stop() -> None:
@@ -89,12 +90,14 @@ async def run_redirector(settings: RedirectorSettings) -> None:
         await serve(
             Binding(service.public, settings.host, settings.port),
             Binding(management, settings.management_host, settings.management_port),
+            failures,
             stop,
         )
+    failures.raise_first()
 
 
 @asynccontextmanager
-async def running(settings: RedirectorSettings) -> AsyncIterator[Service]:
+async def running(settings: RedirectorSettings, failures: Failures) -> AsyncIterator[Service]:
     """A redirector with everything that runs beside its requests."""
     pools = [
         await open_pool(settings.postgres_dsn, connections_max=count, application=f"advolink redirector {name}")
@@ -102,7 +105,7 @@ async def running(settings: RedirectorSettings) -> AsyncIterator[Service]:
     ]
     metrics = RedirectorMetrics()
     event_log = PostgresEventLog(pools[1])
-    shipments = Shipments(event_log, settings.journal_retention, metrics.shipping)
+    shipments = Shipments(event_log, settings.journal_retention, metrics.shipping, failures)
     own = await _start_journals(settings, shipments)
     service = _assemble(settings, pools[0], metrics, shipments, own)
     tasks = [
@@ -110,7 +113,7 @@ async def running(settings: RedirectorSettings) -> AsyncIterator[Service]:
         asyncio.create_task(service.resolver.follow_changes(), name="following links"),
     ]
     for task in tasks:
-        task.add_done_callback(end_process_on_failure)
+        failures.watch(task)
     try:
         yield service
     finally:

@@ -3,20 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 from urllib.parse import urlsplit
 
-from link_events.events import SIGNAL_CHARS_MAX, SIGNAL_HEADERS, USER_AGENT_CHARS_MAX, Click
+from link_events.events import (
+    LANGUAGE_CHARS_MAX,
+    METHOD_CHARS_MAX,
+    REFERRER_ORIGIN_CHARS_MAX,
+    SIGNAL_CHARS_MAX,
+    SIGNAL_HEADERS,
+    USER_AGENT_CHARS_MAX,
+    Click,
+)
 from link_events.reasons import LinkState
 from redirector.links.link import Link
-
-REFERRER_ORIGIN_CHARS_MAX: Final = 261
-"""`https://`, a host name of 253 characters at most."""
-
-LANGUAGE_CHARS_MAX: Final = 35
-"""A language tag; RFC 5646 asks implementations for at least 35 characters."""
-
-METHOD_CHARS_MAX: Final = 16
 
 
 @dataclass(frozen=True, slots=True)

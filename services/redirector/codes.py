@@ -1,10 +1,9 @@
 """Codes: the path segment of a short link, drawn at random or chosen as an alias. Pure."""
 
-import re
 from collections.abc import Callable
 from typing import Final
 
-from link_events.identity import Code
+from link_events.identity import Code, is_code
 
 ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 """Base58: no 0 and O, no I and l, for codes are read aloud and typed."""
@@ -12,8 +11,6 @@ ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 CODE_CHARS: Final = 8
 """58^8 = 1.3e14 codes: among a million links a guess finds one in 10^8 tries, and two draws hardly ever meet."""
 
-ALIAS_PATTERN: Final = r"[A-Za-z0-9_-]{1,64}"
-_ALIAS: Final = re.compile(ALIAS_PATTERN)
 
 RESERVED: Final = frozenset(
     {"v1", "v2", "me", "contests", "healthz", "readyz", "metrics", "docs", "redoc", "static", "robots", "favicon"}
@@ -28,13 +25,8 @@ def draw_code(randbelow: Callable[[int], int]) -> Code:
 
 def alias_fault(alias: str) -> str | None:
     """Why `alias` cannot be a code, or None where it can. Aliases are case-sensitive."""
-    if _ALIAS.fullmatch(alias) is None:
+    if not is_code(alias):
         return "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -"
     if alias.lower() in RESERVED:
         return f"{alias!r} is reserved"
     return None
-
-
-def is_code(text: str) -> bool:
-    """Whether `text` may be a code at all. What may not is not looked up."""
-    return _ALIAS.fullmatch(text) is not None

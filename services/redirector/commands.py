@@ -27,7 +27,13 @@ def import_group() -> None:
 
 @import_group.command("clicks")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--format", "line_format", type=click.Choice(ImportFormat), default=ImportFormat.BITLY, show_default=True)
+@click.option(
+    "--format",
+    "line_format",
+    type=click.Choice(ImportFormat, case_sensitive=False),
+    default=ImportFormat.BITLY,
+    show_default=True,
+)
 @click.option(
     "--retry-for",
     "retry_for_s",

@@ -11,10 +11,9 @@ from http import HTTPStatus
 
 from database.pool import DatabaseAwayError
 from link_events.events import Click
-from link_events.identity import Code
+from link_events.identity import Code, is_code
 from link_events.reasons import LinkState
 from redirector.capture import Request, capture_click
-from redirector.codes import is_code
 from redirector.journal.journal import JournalFullError
 from redirector.links.link import Link
 from redirector.links.resolving import LinkResolver

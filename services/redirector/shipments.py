@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Final
 
 from event_log.contract import EventLog
-from http_api.serving import cancel_all, end_process_on_failure
+from http_api.serving import Failures, cancel_all
 from link_events.codec import encode
 from link_events.events import Sealed
 from link_events.identity import JournalId
@@ -47,10 +47,11 @@ class Shipment:
 class Shipments:
     """Every journal this process ships."""
 
-    def __init__(self, event_log: EventLog, retention: timedelta, metrics: ShippingMetrics) -> None:
+    def __init__(self, event_log: EventLog, retention: timedelta, metrics: ShippingMetrics, failures: Failures) -> None:
         self._log = event_log
         self._retention = retention
         self._metrics = metrics
+        self._failures = failures
         self._shipments: dict[JournalId, Shipment] = {}
         self._endings: dict[JournalId, asyncio.Task[None]] = {}
 
@@ -63,7 +64,7 @@ class Shipments:
         jobs = (owned.journal.keep_synced(), shipper.run(), self._keep_expired(owned.journal, shipper))
         tasks = tuple(asyncio.create_task(job) for job in jobs)
         for task in tasks:
-            task.add_done_callback(end_process_on_failure)
+            self._failures.watch(task)
         shipment = Shipment(owned, shipper, tasks)
         self._shipments[owned.journal.journal_id] = shipment
         return shipment
@@ -77,7 +78,7 @@ class Shipments:
         journal = shipment.journal.journal_id
         if journal not in self._endings:
             ending = asyncio.create_task(self._end(shipment), name=f"end of journal {journal.hex()}")
-            ending.add_done_callback(end_process_on_failure)
+            self._failures.watch(ending)
             ending.add_done_callback(lambda _: self._endings.pop(journal, None))
             self._endings[journal] = ending
 

@@ -256,7 +256,8 @@ CREATE TABLE link_day (
 ) WITH (fillfactor = 70);
 
 -- Makes the raw partition of one UTC date where it is missing. Attaching a ready table takes a lock that lets
--- readers and writers of the other dates go on, which CREATE TABLE … PARTITION OF would not.
+-- readers and writers of the other dates go on, which CREATE TABLE … PARTITION OF would not. The same lock taken
+-- first keeps two makers apart and, unlike an advisory lock, makes the second see what the first has made.
 CREATE FUNCTION click_day_ensure(wanted date) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     part text := 'click_' || to_char(wanted, 'YYYYMMDD');
@@ -264,7 +265,7 @@ BEGIN
     IF to_regclass(part) IS NOT NULL THEN
         RETURN;
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtext('click_day_ensure'));
+    LOCK TABLE click IN SHARE UPDATE EXCLUSIVE MODE;
     IF to_regclass(part) IS NOT NULL THEN
         RETURN;
     END IF;

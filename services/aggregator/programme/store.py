@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from aggregator.errors import ZoneInUseError
+from aggregator.errors import UnknownZoneError, ZoneInUseError
 from database.pool import Connection, Pool, connected, only_row
 from database.queries import load_queries
-from link_events.periods import Calendar, Weekday
+from link_events.periods import Calendar, Weekday, zone_named
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -22,8 +21,15 @@ class Programme:
 
     @property
     def calendar(self) -> Calendar:
-        """The programme's zone and weeks, to reckon with."""
-        return Calendar(ZoneInfo(self.timezone), self.first_weekday)
+        """The programme's zone and weeks, to reckon with.
+
+        Raises:
+            UnknownZoneError: the zone that is stored is not in this version's time-zone database.
+        """
+        zone = zone_named(self.timezone)
+        if zone is None:
+            raise UnknownZoneError(self.timezone)
+        return Calendar(zone, self.first_weekday)
 
 
 class ProgrammeStore:

@@ -11,8 +11,11 @@ from aggregator.counts.asking import ROWS_DEFAULT, ROWS_MAX, Days, read_cursor
 from aggregator.freshness.store import Freshness
 from http_api.problems import refused_field
 
-FromDay = Annotated[date | None, Query(alias="from", description="First local day, included; default: everything.")]
-ToDay = Annotated[date | None, Query(alias="to", description="Last local day, included; default: everything.")]
+Day = Annotated[date, Field(ge=date(1970, 1, 1), le=date(2999, 12, 31))]
+"""A local day that somebody may ask for; nothing is stored outside, and dates near year 1 and 9999 overflow."""
+
+FromDay = Annotated[Day | None, Query(alias="from", description="First local day, included; default: everything.")]
+ToDay = Annotated[Day | None, Query(alias="to", description="Last local day, included; default: everything.")]
 Limit = Annotated[int, Query(ge=1, le=ROWS_MAX, description=f"Rows of a page, {ROWS_DEFAULT} unless set.")]
 Cursor = Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before.")]
 

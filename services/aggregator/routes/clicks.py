@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from aggregator.clicks.store import BEFORE_THE_FIRST, ClickStore
 from aggregator.counts.asking import ROWS_DEFAULT, write_cursor
 from aggregator.freshness.store import Freshness
-from aggregator.routes.answers import AnswerOut, Cursor, Limit, asked_cursor, freshness_fields, link_next
+from aggregator.routes.answers import AnswerOut, Cursor, Day, Limit, asked_cursor, freshness_fields, link_next
 from database.keys import LiveKey, Scope
 from http_api.access import Access
 from http_api.problems import not_found, refused_field
@@ -103,7 +103,7 @@ def clicks_routes(desk: ClicksDesk) -> APIRouter:
         response: Response,
         _key: reader,
         advocate_id: Annotated[str, Query(pattern=f"^{ADVOCATE_ID_PATTERN}$")],
-        day: date,
+        day: Day,
         verdict: Verdict | None = None,
         limit: Limit = ROWS_DEFAULT,
         cursor: Cursor = None,

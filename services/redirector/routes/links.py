@@ -13,8 +13,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from database.keys import LiveKey, Scope
 from http_api.access import Access
 from http_api.problems import ProblemError, not_found, refused_field
-from link_events.identity import ADVOCATE_ID_PATTERN, AdvocateId, Code
-from redirector.codes import ALIAS_PATTERN, alias_fault, draw_code
+from link_events.identity import ADVOCATE_ID_PATTERN, CODE_PATTERN, AdvocateId, Code
+from redirector.codes import alias_fault, draw_code
 from redirector.destinations import DestinationPolicy, DestinationRefusedError, canonical_destination
 from redirector.errors import CodeTakenError, UnknownAdvocateError
 from redirector.links.link import Advocate, Link, LinkFields
@@ -27,7 +27,7 @@ Word = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
 AdvocateIdText = Annotated[str, StringConstraints(pattern=f"^{ADVOCATE_ID_PATTERN}$")]
-CodeText = Annotated[str, Path(pattern=f"^{ALIAS_PATTERN}$")]
+CodeText = Annotated[str, Path(pattern=f"^{CODE_PATTERN}$")]
 
 
 class AdvocateIn(BaseModel):
