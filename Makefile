@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test test-long test-all check bench lock clean
+.PHONY: help setup run test test-long test-all check docs bench lock clean
 
 help: ## say what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -50,8 +50,11 @@ check: setup ## check style, types, imports and layout
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/unit/test_layout.py
 
+docs: setup ## bring schemas/openapi/ and the tables of docs/operations.md up to the code
+	@PYTHONPATH=tests $(BIN)/python -m stage.generated
+
 bench: setup ## measure, and print ratios
-	@$(BIN)/python bench/run.py $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python bench/run.py $(ARGS)
 
 lock: setup ## bring requirements.lock up to pyproject.toml (ARGS=--upgrade takes newer versions)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \

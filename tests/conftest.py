@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -12,8 +13,9 @@ from event_log.postgres import create_streams
 from link_events.streams import PARTITIONS_DEFAULT
 from stage.postgres import Server, launched_postgres
 from stage.requirements import pytest_report_header
+from stage.stack import stack
 
-__all__ = ["pytest_report_header"]
+__all__ = ["pytest_report_header", "stack"]
 
 TEMPLATE = "migrated_template"
 KEPT_VARIABLES = {"ADVOLINK_DATA", "ADVOLINK_REQUIRE"}
@@ -32,6 +34,48 @@ def _no_settings_from_outside() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgres_server(_no_settings_from_outside: None) -> Iterator[Server]:
     """A real Postgres, and in it a migrated database to copy."""
+    with _migrated_server() as server:
+        yield server
+
+
+@pytest.fixture
+def database_dsn(postgres_server: Server) -> Iterator[str]:
+    """A fresh migrated database, dropped afterwards."""
+    with _copied_database(postgres_server, TEMPLATE) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def empty_database_dsn(postgres_server: Server) -> Iterator[str]:
+    """A fresh database that nobody has migrated, dropped afterwards."""
+    with _copied_database(postgres_server, "template0") as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+def _frail_server(_no_settings_from_outside: None) -> Iterator[Server]:
+    with _migrated_server() as server:
+        yield server
+
+
+@pytest.fixture
+def frail_server(_frail_server: Server) -> Iterator[Server]:
+    """A Postgres that a test may stop and kill; it runs again for the next one."""
+    _frail_server.start()
+    yield _frail_server
+    _frail_server.start()
+
+
+@pytest.fixture
+def frail_dsn(frail_server: Server) -> Iterator[str]:
+    """A fresh migrated database in it."""
+    with _copied_database(frail_server, TEMPLATE) as dsn:
+        yield dsn
+        frail_server.start()
+
+
+@contextmanager
+def _migrated_server() -> Iterator[Server]:
     with launched_postgres() as server:
         server.execute(f"CREATE DATABASE {TEMPLATE}")
         dsn = server.dsn(TEMPLATE)
@@ -40,10 +84,9 @@ def postgres_server(_no_settings_from_outside: None) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def database_dsn(postgres_server: Server) -> Iterator[str]:
-    """A fresh migrated database, dropped afterwards."""
+@contextmanager
+def _copied_database(server: Server, template: str) -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
-    postgres_server.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    yield postgres_server.dsn(name)
-    postgres_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.dsn(name)
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")

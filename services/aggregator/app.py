@@ -7,12 +7,12 @@ or lets it finish: either is right.
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
 from aggregator.applying.consumer import PartitionConsumer, Parts
 from aggregator.applying.store import ApplyingStore
@@ -30,15 +30,20 @@ from event_log.contract import EventLogAwayError
 from event_log.postgres import PostgresEventLog
 from http_api.access import Access
 from http_api.bodies import BoundedBodies
-from http_api.management import Readiness, management_app
+from http_api.both_ports import serve_both
+from http_api.management import Readiness
+from http_api.openapi import DescribedApi
 from http_api.problems import answer_with_problems
-from http_api.serving import Binding, Failures, cancel_all, serve
+from http_api.serving import Failures, cancel_all
 from link_events.reasons import HoleKind
 from link_events.streams import STREAMS_CARRIED, Partition
 
 APPLYING_CONNECTIONS_MAX = 4
 READING_CONNECTIONS_MAX = 8
 LOG_CONNECTIONS_MAX = 4
+
+METRICS_TIMEOUT_S = 2.0
+"""A scrape that waited longer for Postgres would itself be late."""
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +59,11 @@ class Service:
     consumers: Sequence[PartitionConsumer]
     stopping: bool = False
 
+    @property
+    def registry(self) -> CollectorRegistry:
+        """The metrics."""
+        return self.metrics.registry
+
     async def readiness(self) -> Readiness:
         """Ready when every partition is being applied."""
         applying = all(consumer.applying for consumer in self.consumers)
@@ -63,34 +73,29 @@ class Service:
         """Bring the gauges up to date, as far as Postgres answers."""
         gauges = self.metrics.standing
         try:
-            for stream in STREAMS_CARRIED:
-                standings = await self.store.standings(stream)
-                for partition, end in (await self.event_log.end_offsets(stream)).items():
-                    gauges.lag.labels(stream, partition).set(end - standings.get(partition, 0))
-            holes = await self.store.open_holes()
-        except (DatabaseAwayError, EventLogAwayError):
+            async with asyncio.timeout(METRICS_TIMEOUT_S):
+                holes = await self._read_standings()
+        except (DatabaseAwayError, EventLogAwayError, TimeoutError):
             gauges.database_connected.set(0)
             return
         gauges.database_connected.set(1)
         for kind in HoleKind:
             gauges.open_holes.labels(kind).set(holes.get(kind, 0))
 
+    async def _read_standings(self) -> Mapping[str, int]:
+        """Set the lag of every partition, and return how many seqs are missing."""
+        for stream in STREAMS_CARRIED:
+            standings = await self.store.standings(stream)
+            for partition, end in (await self.event_log.end_offsets(stream)).items():
+                self.metrics.standing.lag.labels(stream, partition).set(end - standings.get(partition, 0))
+        return await self.store.open_holes()
+
 
 async def run_aggregator(settings: AggregatorSettings) -> None:
     """Serve until a stop signal."""
     failures = Failures()
     async with running(settings, failures) as service:
-        management = management_app(service.metrics.registry, service.readiness, service.refresh_metrics)
-
-        def stop() -> None:
-            service.stopping = True
-
-        await serve(
-            Binding(service.public, settings.host, settings.port),
-            Binding(management, settings.management_host, settings.management_port),
-            failures,
-            stop,
-        )
+        await serve_both(service, settings, failures)
     failures.raise_first()
 
 
@@ -109,7 +114,7 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
     metrics = AggregatorMetrics()
     event_log = PostgresEventLog(pools["log"])
     store = ApplyingStore(pools["applying"], owner=secrets.token_hex(8))
-    parts = Parts(event_log, store, Context(load_named_agents()), PLAIN_RULES, metrics.applying)
+    parts = Parts(event_log, settings.partitions, store, Context(load_named_agents()), PLAIN_RULES, metrics.applying)
     consumers = [
         PartitionConsumer(stream, Partition(number), parts)
         for stream in STREAMS_CARRIED
@@ -131,14 +136,9 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
 
 def build_public_app(pool: Pool) -> FastAPI:
     """The stats API."""
-    app = FastAPI(
+    app = DescribedApi(
         title="advolink aggregator",
-        version=version("advolink"),
         description="Counts per advocate, link, day and quarter, and the clicks behind each number.",
-        docs_url="/v1/docs",
-        redoc_url=None,
-        openapi_url="/v1/openapi.json",
-        redirect_slashes=False,
     )
     app.add_middleware(BoundedBodies)
     answer_with_problems(app)

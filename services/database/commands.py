@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from database.keys import Scope, create_key
-from database.pool import DatabaseAwayError
+from database.pool import DatabaseAwayError, UnreadableDsnError
 from database.settings import DatabaseSettings
 
 Result = TypeVar("Result")
@@ -33,10 +33,12 @@ def run_with_database(job: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
     """Run `job`; an outage becomes one sentence.
 
     Raises:
-        click.ClickException: the database cannot be reached.
+        click.ClickException: the database cannot be reached, or what names it cannot be read.
     """
     try:
         return asyncio.run(job())
+    except UnreadableDsnError as error:
+        raise click.ClickException(str(error)) from error
     except DatabaseAwayError as error:
         raise click.ClickException(f"The database cannot be reached: {error}.") from error
 

@@ -16,7 +16,7 @@ from typing import Final
 
 import asyncpg
 
-from database.pool import CONNECT_TIMEOUT, connected, translated_outage
+from database.pool import connected, connected_once
 from database.queries import load_queries
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -92,23 +92,15 @@ class KeyStore:
 
 async def create_key(dsn: str, *, name: str, scopes: Sequence[Scope]) -> str:
     """A new key's token, for commands that hold no pool."""
-    async with translated_outage():
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT.total_seconds())
-        try:
-            return await _insert_key(connection, name, scopes)
-        finally:
-            await connection.close()
+    async with connected_once(dsn) as connection:
+        return await _insert_key(connection, name, scopes)
 
 
 async def is_live(dsn: str, token: str) -> bool:
     """Whether the database at `dsn` knows `token` as a live key."""
     key_id, digest = split_token(token)
-    async with translated_outage():
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT.total_seconds())
-        try:
-            row = await connection.fetchrow(_SQL["live_key"], key_id)
-        finally:
-            await connection.close()
+    async with connected_once(dsn) as connection:
+        row = await connection.fetchrow(_SQL["live_key"], key_id)
     return key_id is not None and _matching_key(key_id, digest, row) is not None
 
 

@@ -1,13 +1,15 @@
 """Forward-only migrations: numbered SQL files, each applied once, in order, in a transaction of its own.
 
 Reads schemas/postgres/migrations/NNNN_name.sql, writes the table schema_migration. A file that changed after it was
-applied, a gap in the numbers, or a database that is ahead of the files stops everything and is named.
+applied, or a gap in the numbers, stops everything and is named. A database that is ahead of the files is left alone:
+a later version migrated it, and this one may still run beside that.
 """
 
 import hashlib
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Final
 
 import asyncpg
 
-from database.pool import CONNECT_TIMEOUT, translated_outage
+from database.pool import connected_once, translated_outage
 from database.queries import load_queries
 from database.schema_files import MIGRATIONS_DIRECTORY
 
@@ -24,7 +26,7 @@ _FILE_NAME: Final = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 
 
 class MigrationError(Exception):
-    """The files and the database tell different stories; the message says which and where."""
+    """The files and the database tell different stories, or Postgres refused one; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,11 @@ class Migration:
     sql: str
 
     @property
+    def file_name(self) -> str:
+        """What people know it by."""
+        return f"{self.version:04}_{self.name}.sql"
+
+    @property
     def sha256(self) -> bytes:
         """What the file must still hash to after it was applied."""
         return hashlib.sha256(self.sql.encode()).digest()
@@ -45,21 +52,21 @@ async def migrate(dsn: str, directory: Path = MIGRATIONS_DIRECTORY) -> Sequence[
     """Bring the database at `dsn` up to date and return what was applied now.
 
     Raises:
-        MigrationError: the database holds something the files do not explain.
-        DatabaseAwayError: it cannot be reached.
+        MigrationError: the files and the database do not fit, or a migration failed or could not have its locks in
+            time; those before it stay applied, of itself nothing is left.
+        UnreadableDsnError: `dsn` is none.
+        DatabaseAwayError: the database cannot be reached.
     """
     migrations = read_migrations(directory)
-    async with translated_outage():
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT.total_seconds())
-        try:
+    async with connected_once(dsn) as connection:
+        async with _refusals_named("Making the record of migrations"):
             await connection.execute(_SQL["lock"])
             await connection.execute(_SQL["make_table"])
             rows = await connection.fetch(_SQL["applied"])
-            pending = pending_migrations(migrations, {row["version"]: row["sha256"] for row in rows})
-            for migration in pending:
+        pending = pending_migrations(migrations, {row["version"]: row["sha256"] for row in rows})
+        for migration in pending:
+            async with _refusals_named(migration.file_name):
                 await _apply(connection, migration)
-        finally:
-            await connection.close()
     return pending
 
 
@@ -95,10 +102,20 @@ def pending_migrations(migrations: Sequence[Migration], applied: Mapping[int, by
     for migration in migrations:
         known = applied.get(migration.version)
         if known is None and migration.version < max(applied, default=0):
-            raise MigrationError(f"migration {migration.version:04} was skipped in this database")
+            raise MigrationError(f"{migration.file_name} was skipped in this database")
         if known is not None and known != migration.sha256:
-            raise MigrationError(f"{migration.version:04}_{migration.name}.sql changed after it was applied")
+            raise MigrationError(f"{migration.file_name} changed after it was applied")
     return [migration for migration in migrations if migration.version not in applied]
+
+
+@asynccontextmanager
+async def _refusals_named(what: str) -> AsyncIterator[None]:
+    """Turn what Postgres refuses inside the block into a MigrationError that begins with `what`."""
+    try:
+        async with translated_outage():
+            yield
+    except asyncpg.PostgresError as error:
+        raise MigrationError(f"{what} was refused, and nothing of it is left: {error}") from error
 
 
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
+from event_log.contract import EventLogAwayError
 from link_events.streams import Offset, Partition, Stream
 
 POLL_INTERVAL: Final = timedelta(milliseconds=50)
@@ -23,22 +24,30 @@ class Arrivals:
         self._end_offsets = end_offsets
         self._interval_s = interval.total_seconds()
         self._polls: dict[Stream, asyncio.Task[Mapping[Partition, Offset]]] = {}
+        self._closed = False
 
     async def beyond(self, stream: Stream, partition: Partition, offset: Offset, wait: timedelta) -> bool:
         """Wait until `partition` ends beyond `offset`; False where it does not within `wait`.
 
         What the poll raises is raised here.
+
+        Raises:
+            EventLogAwayError: the log was closed meanwhile.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait.total_seconds()
         while loop.time() < deadline:
-            ends = await asyncio.shield(self._next_poll(stream))
-            if ends.get(partition, 0) > offset:
+            poll = self._next_poll(stream)
+            await asyncio.wait([poll])  # a waiter that is cancelled leaves the poll to the others
+            if poll.cancelled():
+                raise EventLogAwayError("the log was closed")
+            if poll.result().get(partition, 0) > offset:
                 return True
         return False
 
     async def close(self) -> None:
-        """Stop polling."""
+        """Stop polling; whoever still waits is told."""
+        self._closed = True
         polls = list(self._polls.values())
         for poll in polls:
             poll.cancel()
@@ -46,6 +55,8 @@ class Arrivals:
 
     def _next_poll(self, stream: Stream) -> asyncio.Task[Mapping[Partition, Offset]]:
         """The poll that everybody who waits now shares."""
+        if self._closed:
+            raise EventLogAwayError("the log was closed")
         poll = self._polls.get(stream)
         if poll is None or poll.done():
             poll = asyncio.create_task(self._poll(stream), name=f"poll {stream}")

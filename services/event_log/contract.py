@@ -8,14 +8,14 @@ when it was journaled. A record that was read once is read again from the same o
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from link_events.identity import JournalId, Seq
 from link_events.streams import Offset, Partition, Stream
 
 
 class EventLogError(Exception):
-    """The tree of what can go wrong: away (wait and retry), expired and misfit (stop, a person decides)."""
+    """The tree of what can go wrong: away (wait), rewound (send again), expired and misfit (a person decides)."""
 
 
 class EventLogAwayError(EventLogError):
@@ -28,6 +28,14 @@ class OffsetExpiredError(EventLogError):
 
 class PartitionCountError(EventLogError):
     """The log has another number of partitions than expected. It is refused, never repaired."""
+
+
+class LogRewoundError(EventLogError):
+    """The log has lost what it had taken. Whoever sent it goes back to what the log still holds."""
+
+
+NOTHING_ACKED: Final = Seq(0)
+"""What the log has taken of a journal it never heard of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +66,17 @@ class EventLog(Protocol):
             PartitionCountError: it has not.
         """
 
-    async def append(self, stream: Stream, partition: Partition, records: Sequence[Record]) -> None:
-        """Append all of `records`, in order, or none. After an error the caller sends them again."""
+    async def append(
+        self, stream: Stream, partition: Partition, records: Sequence[Record], *, acked: Seq = NOTHING_ACKED
+    ) -> None:
+        """Append all of `records`, which are of one journal, in order, or none. After an error they are sent again.
+
+        `acked` is the highest seq of that journal which the caller was told the log has taken. A log that can know and
+        holds less (it was restored from a backup, and connections were mended unseen) appends nothing.
+
+        Raises:
+            LogRewoundError: the log holds less of the journal than `acked`.
+        """
 
     async def read(
         self,
@@ -83,4 +100,4 @@ class EventLog(Protocol):
         """The highest seq of `journal` in the log: 0 where it holds none, None where the log cannot know."""
 
     async def close(self) -> None:
-        """Let go of every connection, within a bounded time."""
+        """Let go of every connection, within a bounded time. A read that still waits ends with EventLogAwayError."""

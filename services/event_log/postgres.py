@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from database.pool import CONNECT_TIMEOUT, DatabaseAwayError, connected, translated_outage
+from database.pool import DatabaseAwayError, connected, connected_once
 from database.queries import load_queries
 from event_log.arrivals import Arrivals
 from event_log.contract import (
+    NOTHING_ACKED,
     EventLogAwayError,
     LoggedRecord,
+    LogRewoundError,
     OffsetExpiredError,
     PartitionCountError,
     Record,
@@ -48,7 +50,9 @@ class PostgresEventLog:
         if found != partitions:
             raise PartitionCountError(f"{stream} has {found} partitions where {partitions} are expected")
 
-    async def append(self, stream: Stream, partition: Partition, records: Sequence[Record]) -> None:
+    async def append(
+        self, stream: Stream, partition: Partition, records: Sequence[Record], *, acked: Seq = NOTHING_ACKED
+    ) -> None:
         """Append all of `records`, in order, or none."""
         journals = [record.journal for record in records]
         seqs = [record.seq for record in records]
@@ -59,7 +63,8 @@ class PostgresEventLog:
                 raise PartitionCountError(f"{stream} has no partition {partition}")
             insert = _SQL["insert_records"]
             await connection.execute(insert, stream, partition, first, journals, seqs, values)
-            await connection.execute(_SQL["note_seqs"], stream, partition, journals, seqs)
+            noted = await connection.fetch(_SQL["note_seqs"], stream, partition, journals, seqs)
+            _check_held(stream, partition, {row["journal"]: row["held"] for row in noted}, acked)
 
     async def read(
         self,
@@ -130,15 +135,12 @@ async def create_streams(dsn: str, partitions: int) -> None:
 
     Raises:
         PartitionCountError: a stream has another number of partitions already.
+        DatabaseAwayError: Postgres cannot be reached. This is a step of `advolink migrate`, which speaks of databases.
     """
-    async with translated_outage():
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT.total_seconds())
-        try:
-            async with connection.transaction():
-                for stream in STREAMS_CARRIED:
-                    await _create_stream(connection, stream, partitions)
-        finally:
-            await connection.close()
+    async with connected_once(dsn) as connection, connection.transaction():
+        await connection.execute(_SQL["lock_partitions"])
+        for stream in STREAMS_CARRIED:
+            await _create_stream(connection, stream, partitions)
 
 
 async def _create_stream(connection: asyncpg.Connection, stream: Stream, partitions: int) -> None:
@@ -147,6 +149,13 @@ async def _create_stream(connection: asyncpg.Connection, stream: Stream, partiti
         raise PartitionCountError(f"{stream} has {found} partitions where {partitions} are expected")
     for partition in range(partitions):
         await connection.execute(_SQL["create_partition"], stream, partition)
+
+
+def _check_held(stream: Stream, partition: Partition, held: Mapping[bytes, int], acked: Seq) -> None:
+    """Refuse to append behind a gap that only a log which lost its tail can have."""
+    for journal, seq in held.items():
+        if seq < acked:
+            raise LogRewoundError(f"{stream}/{partition} holds {journal.hex()} up to {seq}, and had acked {acked}")
 
 
 def _check_bounds(stream: Stream, partition: Partition, offset: Offset, bounds: asyncpg.Record | None) -> None:

@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import Request
+from fastapi import Request, Security
+from fastapi.security import HTTPBearer
 
 from database.keys import KeyStore, LiveKey, Scope
 from database.pool import DatabaseAwayError
-from http_api.problems import ProblemError, away
+from http_api.problems import ProblemError, ProblemKind, away
 
 REMEMBERED: Final = timedelta(seconds=10)
 """How long a verified key is taken on trust before Postgres is asked again."""
@@ -26,6 +27,12 @@ REMEMBERED_WHILE_AWAY: Final = timedelta(hours=24)
 
 KEYS_REMEMBERED_MAX: Final = 1_000
 """Only keys that were once verified are remembered; an installation has dozens."""
+
+
+BEARER: Final = HTTPBearer(
+    scheme_name="api_key", description="An API key; each operation names the scope it needs.", auto_error=False
+)
+"""How a key is sent, for the OpenAPI document alone; `Access` reads the header itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +49,15 @@ class Access:
         self._monotonic_s = monotonic_s
         self._remembered: dict[bytes, _Remembered] = {}
 
-    def needs(self, scope: Scope) -> Callable[[Request], Awaitable[LiveKey]]:
+    def needs(self, scope: Scope) -> Callable[..., Awaitable[LiveKey]]:
         """A FastAPI dependency: the request's key, which may do what `scope` names."""
 
-        async def key_with_scope(request: Request) -> LiveKey:
+        async def key_with_scope(
+            request: Request, _documented: Annotated[object, Security(BEARER, scopes=[scope])]
+        ) -> LiveKey:
             key = await self.key_of(request.headers.get("authorization", ""))
             if not key.allows(scope):
-                raise ProblemError(HTTPStatus.FORBIDDEN, "missing-scope", f"the key lacks the scope {scope}")
+                raise ProblemError(HTTPStatus.FORBIDDEN, ProblemKind.MISSING_SCOPE, f"the key lacks the scope {scope}")
             return key
 
         return key_with_scope
@@ -79,6 +88,7 @@ class Access:
         return key
 
     def _remember(self, digest: bytes, key: LiveKey) -> None:
+        self._remembered.pop(digest, None)  # in the order in which they were verified: the first is the one to forget
         if len(self._remembered) >= KEYS_REMEMBERED_MAX:
             self._remembered.pop(next(iter(self._remembered)))
         self._remembered[digest] = _Remembered(key, self._monotonic_s())
@@ -89,4 +99,4 @@ class Access:
 
 def _unauthorized(detail: str) -> ProblemError:
     headers = {"WWW-Authenticate": 'Bearer realm="advolink"'}
-    return ProblemError(HTTPStatus.UNAUTHORIZED, "bad-key", detail, headers=headers)
+    return ProblemError(HTTPStatus.UNAUTHORIZED, ProblemKind.BAD_KEY, detail, headers=headers)

@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from http_api.problems import ProblemError, problem_response
+from http_api.problems import ProblemError, ProblemKind, problem_response
 
 BODY_BYTES_MAX: Final = 1_048_576
 """What any endpoint takes unless it says otherwise: a thousand rows of a kilobyte."""
@@ -16,7 +16,7 @@ class BodyTooLargeError(ProblemError):
 
     def __init__(self, bytes_max: int) -> None:
         detail = f"the body is larger than {bytes_max} bytes"
-        super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", detail)
+        super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, ProblemKind.BODY_TOO_LARGE, detail)
 
 
 class BoundedBodies:

@@ -5,6 +5,7 @@ A problem's `type` is stable and documented in docs/api.md; `errors` names the f
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -19,6 +20,41 @@ RETRY_AFTER_S: Final = 2
 """What a 503 asks a caller to wait: long enough for a restart of Postgres, short enough for a person."""
 
 PROBLEM_JSON: Final = "application/problem+json"
+
+TYPE_PREFIX: Final = "urn:advolink:problem:"
+
+
+class ProblemKind(StrEnum):
+    """Every problem there is: the end of its `type`. A kind is never renamed, for callers compare it."""
+
+    BAD_REQUEST = "bad-request"
+    NOT_JSON = "not-json"
+    EMPTY_BODY = "empty-body"
+    BAD_KEY = "bad-key"
+    MISSING_SCOPE = "missing-scope"
+    NOT_FOUND = "not-found"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    ALIAS_TAKEN = "alias-taken"
+    IMPORT_RUNNING = "import-running"
+    ZONE_IN_USE = "zone-in-use"
+    BODY_TOO_LARGE = "body-too-large"
+    INVALID_FIELD = "invalid-field"
+    IMPORT_REFUSED = "import-refused"
+    INTERNAL_ERROR = "internal-error"
+    JOURNAL_FULL = "journal-full"
+    UNAVAILABLE = "unavailable"
+
+    @property
+    def type(self) -> str:
+        """The problem's `type`."""
+        return f"{TYPE_PREFIX}{self}"
+
+
+_KIND_OF_STATUS: Final = {
+    HTTPStatus.NOT_FOUND: ProblemKind.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED: ProblemKind.METHOD_NOT_ALLOWED,
+}
+"""What FastAPI itself refuses, but for bodies that it cannot read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +74,7 @@ class ProblemError(HTTPException):
     def __init__(
         self,
         status: HTTPStatus,
-        kind: str,
+        kind: ProblemKind,
         detail: str,
         *,
         errors: Sequence[FieldError] = (),
@@ -52,26 +88,25 @@ class ProblemError(HTTPException):
 
 def refused_field(field: str, detail: str) -> ProblemError:
     """A 422 for one field."""
-    kind, errors = "invalid-field", [FieldError(field, detail)]
-    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, kind, f"{field}: {detail}", errors=errors)
+    return _invalid(f"{field}: {detail}", [FieldError(field, detail)])
 
 
 def not_found(what: str) -> ProblemError:
     """A 404 that names what there is none of."""
-    return ProblemError(HTTPStatus.NOT_FOUND, "not-found", f"there is no {what}")
+    return ProblemError(HTTPStatus.NOT_FOUND, ProblemKind.NOT_FOUND, f"there is no {what}")
 
 
 def away(what: str) -> ProblemError:
     """A 503 for something that will be back."""
     headers = {"Retry-After": str(RETRY_AFTER_S)}
     detail = f"{what} is away; ask again in a moment"
-    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, headers=headers)
+    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, ProblemKind.UNAVAILABLE, detail, headers=headers)
 
 
 def problem_response(problem: ProblemError) -> Response:
     """The answer that `problem` is."""
     body: dict[str, Any] = {
-        "type": f"urn:advolink:problem:{problem.kind}",
+        "type": problem.kind.type,
         "title": problem.status.phrase,
         "status": problem.status.value,
         "detail": problem.detail,
@@ -87,6 +122,7 @@ def answer_with_problems(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_answer_invalid)
     app.exception_handler(HTTPException)(_answer_http)
     app.exception_handler(DatabaseAwayError)(_answer_database_away)
+    app.exception_handler(Exception)(_answer_bug)
 
 
 async def _answer_problem(_request: Request, problem: ProblemError) -> Response:
@@ -99,19 +135,27 @@ async def _answer_database_away(_request: Request, _error: DatabaseAwayError) ->
 
 async def _answer_http(_request: Request, error: HTTPException) -> Response:
     status = HTTPStatus(error.status_code)
-    kind = status.phrase.lower().replace(" ", "-")
+    kind = _KIND_OF_STATUS.get(status, ProblemKind.BAD_REQUEST)
     return problem_response(ProblemError(status, kind, str(error.detail), headers=error.headers))
+
+
+async def _answer_bug(_request: Request, _error: Exception) -> Response:
+    """What went wrong is in the log; a caller learns nothing of our insides."""
+    detail = "something went wrong here; it is in the log of the service"
+    return problem_response(ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, ProblemKind.INTERNAL_ERROR, detail))
 
 
 async def _answer_invalid(_request: Request, invalid: RequestValidationError) -> Response:
     mistakes = invalid.errors()
     if any(mistake["type"] == "json_invalid" for mistake in mistakes):
         detail = f"the body is not JSON: {mistakes[0]['ctx']['error']}"
-        return problem_response(ProblemError(HTTPStatus.BAD_REQUEST, "not-json", detail))
+        return problem_response(ProblemError(HTTPStatus.BAD_REQUEST, ProblemKind.NOT_JSON, detail))
     errors = [FieldError(_field(mistake["loc"]), mistake["msg"]) for mistake in mistakes]
-    detail = "; ".join(f"{error.field}: {error.detail}" for error in errors)
-    problem = ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", detail, errors=errors)
-    return problem_response(problem)
+    return problem_response(_invalid("; ".join(f"{error.field}: {error.detail}" for error in errors), errors))
+
+
+def _invalid(detail: str, errors: Sequence[FieldError]) -> ProblemError:
+    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, ProblemKind.INVALID_FIELD, detail, errors=errors)
 
 
 def _field(location: Sequence[int | str]) -> str:

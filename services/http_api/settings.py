@@ -1,7 +1,43 @@
-"""Where a running stack is, from the environment."""
+"""Settings that both services share, and where commands find a running stack; from the environment."""
 
-from pydantic import Field
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from link_events.streams import PARTITIONS_DEFAULT, PARTITIONS_MAX
+
+
+def _as_seconds(value: Any) -> Any:
+    """In the environment a number is a text, which pydantic alone takes for no duration."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_as_seconds)]
+"""Seconds, or ISO 8601 (`PT72H`)."""
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class ServiceSettings(BaseSettings):
+    """What every service is told. Each has a prefix of its own, but for the two variables that all share."""
+
+    postgres_dsn: str = Field(validation_alias="ADVOLINK_POSTGRES_DSN", description="Where Postgres is.")
+    partitions: int = Field(
+        PARTITIONS_DEFAULT,
+        validation_alias="ADVOLINK_PARTITIONS",
+        ge=1,
+        le=PARTITIONS_MAX,
+        description="Partitions of each stream; never changed once events flow.",
+    )
+    host: str = Field("127.0.0.1", description="Address of the public port.")
+    port: Port
+    management_host: str = Field("127.0.0.1", description="Address of the management port.")
+    management_port: Port
 
 
 class StackSettings(BaseSettings):

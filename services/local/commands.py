@@ -30,8 +30,7 @@ PORT = click.IntRange(0, 65535)
     "--log",
     type=click.Choice(LogKind, case_sensitive=False),
     default=LogKind.POSTGRES,
-    show_default=True,
-    help="What carries events between the services.",
+    help="What carries events between the services.  [default: postgres]",
 )
 @click.option(
     "--redirector-port",
@@ -110,6 +109,8 @@ def up(
         asyncio.run(run_up(options, Terminal()))
     except LocalError as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:  # a full disk, a directory that cannot be read, …
+        raise click.ClickException(f"The machine refused: {error}") from error
 
 
 def _settings() -> LocalSettings:

@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import asyncpg
-
 from database.keys import Scope, create_key, is_live
 from database.migrations import MigrationError, migrate
 from database.pool import DatabaseAwayError
 from event_log.contract import EventLogError
 from event_log.postgres import create_streams
 from local.errors import PostgresError
+from local.postgres.sessions import refusals_named
 from local.private_files import read_private, write_private
 
 KEY_NAME: Final = "advolink up"
@@ -27,7 +26,7 @@ async def prepare_database(dsn: str, partitions: int) -> int:
     Raises:
         PostgresError: it is away, or holds something that does not fit.
     """
-    with _plain_words():
+    with _plain_words(), refusals_named(dsn):
         applied = await migrate(dsn)
         await create_streams(dsn, partitions)
     return len(applied)
@@ -39,7 +38,7 @@ async def admin_key(dsn: str, file: Path) -> str:
     Raises:
         PostgresError: the database is away.
     """
-    with _plain_words():
+    with _plain_words(), refusals_named(dsn):
         token = read_private(file)
         if token is None or not await is_live(dsn, token):
             token = await create_key(dsn, name=KEY_NAME, scopes=[Scope.ADMIN])
@@ -53,5 +52,5 @@ def _plain_words() -> Iterator[None]:
         yield
     except DatabaseAwayError as error:
         raise PostgresError(f"Postgres went away during the start: {error}") from error
-    except (MigrationError, EventLogError, asyncpg.PostgresError) as error:
+    except (MigrationError, EventLogError) as error:
         raise PostgresError(f"The database cannot be used: {error}") from error

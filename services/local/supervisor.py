@@ -43,6 +43,8 @@ class Supervisor:
             self._log_keeper.cancel()
         for child, task in reversed(self._children.items()):
             await _stop(child, task)
+        for task in self._children.values():
+            await task  # all have ended; a bug in one is raised now
 
     @property
     def pids(self) -> Mapping[str, int]:
@@ -104,7 +106,7 @@ async def _stop(child: Child, task: asyncio.Task[None]) -> None:
     await asyncio.wait({task}, timeout=child.program.stop_deadline.total_seconds())
     if not task.done():
         child.kill()
-    await task
+        await asyncio.wait({task})
 
 
 def _with_log(what: str, child: Child) -> str:

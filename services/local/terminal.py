@@ -4,12 +4,13 @@ Colours where it is a terminal, plain lines where it is a file. Lines are never 
 """
 
 import logging
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
-from local.logs import LOG_BYTES_MAX, bound_log, open_log
+from local.logs import LOG_BYTES_MAX
 from local.up_file import Addresses
 
 
@@ -58,8 +59,7 @@ class Terminal:
 
 def log_to(path: Path) -> None:
     """Send the log of `up` to `path`, and its warnings to the terminal too."""
-    bound_log(path, LOG_BYTES_MAX)
-    file = logging.StreamHandler(open(open_log(path), "a", encoding="utf-8"))  # noqa: PTH123, SIM115 - open to the end
+    file = RotatingFileHandler(path, maxBytes=LOG_BYTES_MAX, backupCount=1, encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     screen = logging.StreamHandler()
     screen.setLevel(logging.WARNING)

@@ -10,20 +10,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib.metadata import version
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
 from database.keys import KeyStore
 from database.pool import Pool, open_pool
 from event_log.postgres import PostgresEventLog
 from http_api.access import Access
 from http_api.bodies import BoundedBodies
-from http_api.management import Readiness, management_app
+from http_api.both_ports import serve_both
+from http_api.indexing import NeverIndexed
+from http_api.management import Readiness
+from http_api.openapi import DescribedApi
 from http_api.problems import answer_with_problems
-from http_api.serving import Binding, Failures, cancel_all, serve
-from redirector.destinations import DestinationPolicy
+from http_api.serving import Failures, cancel_all
+from redirector.destinations import DestinationPolicy, compared_host
 from redirector.heartbeats import keep_beating
 from redirector.imports.importing import Importer, ImportPlace
 from redirector.imports.store import PlanStore
@@ -58,6 +61,11 @@ class Service:
     own: Shipment
     stopping: bool = False
 
+    @property
+    def registry(self) -> CollectorRegistry:
+        """The metrics."""
+        return self.metrics.registry
+
     async def readiness(self) -> Readiness:
         """Ready to redirect: neither Postgres nor the event log is needed for that."""
         return Readiness(
@@ -70,7 +78,7 @@ class Service:
         journals = [shipment.journal for shipment in self.shipments]
         gauges = self.metrics.journal
         gauges.bytes.set(sum(journal.size_bytes() for journal in journals))
-        gauges.bytes_max.set(self.settings.journal_bytes_max)
+        gauges.fill_ratio.set(max((journal.size_bytes() / journal.bytes_max for journal in journals), default=0))
         gauges.unacked_events.set(self.shipments.unacked_events())
         gauges.sync_failures.set(sum(journal.sync_failures for journal in journals))
         gauges.full.set(self.own.journal.full)
@@ -82,17 +90,7 @@ async def run_redirector(settings: RedirectorSettings) -> None:
     """Serve until a stop signal."""
     failures = Failures()
     async with running(settings, failures) as service:
-        management = management_app(service.metrics.registry, service.readiness, service.refresh_metrics)
-
-        def stop() -> None:
-            service.stopping = True
-
-        await serve(
-            Binding(service.public, settings.host, settings.port),
-            Binding(management, settings.management_host, settings.management_port),
-            failures,
-            stop,
-        )
+        await serve_both(service, settings, failures)
     failures.raise_first()
 
 
@@ -134,7 +132,7 @@ async def _start_journals(settings: RedirectorSettings, shipments: Shipments) ->
     for left_behind in left[1:]:
         await seal_and_finish(shipments, left_behind)
     for unfinished in adopt_all(settings.journal_dir / "imports", settings.partitions, limits):
-        shipments.start(unfinished)
+        shipments.start(unfinished, is_import=True)
     return own
 
 
@@ -145,8 +143,8 @@ def _assemble(
     memory = LinkMemory(settings.links_in_memory_max)
     resolver = LinkResolver(memory, store)
     access = Access(KeyStore(pool))
-    own_host = urlsplit(settings.public_url).hostname or ""
-    policy = DestinationPolicy({own_host}, frozenset(host.lower() for host in settings.private_hosts))
+    own_host = compared_host(urlsplit(settings.public_url).hostname or "")
+    policy = DestinationPolicy({own_host}, frozenset(map(compared_host, settings.private_hosts)))
     limits = Limits(settings.journal_segment_bytes, settings.journal_bytes_max)
     place = ImportPlace(settings.journal_dir / "imports", limits, settings.partitions)
     importer = Importer(PlanStore(pool), shipments, place, policy)
@@ -161,16 +159,12 @@ def build_public_app(
     desk: links.LinkDesk, import_desk: imports.ImportDesk, redirector: Redirector, metrics: RedirectorMetrics
 ) -> FastAPI:
     """The public port's app. Redirects come last: a code is any path that is nothing else."""
-    app = FastAPI(
+    app = DescribedApi(
         title="advolink redirector",
-        version=version("advolink"),
         description="Issues per-advocate short links and redirects the people who click.",
-        docs_url="/v1/docs",
-        redoc_url=None,
-        openapi_url="/v1/openapi.json",
-        redirect_slashes=False,
     )
     app.add_middleware(BoundedBodies, unbounded=frozenset({imports.PATH}))
+    app.add_middleware(NeverIndexed)
     answer_with_problems(app)
     app.include_router(links.link_routes(desk))
     app.include_router(imports.import_routes(import_desk))

@@ -62,7 +62,8 @@ def referrer_origin(referrer: str) -> str | None:
         return None
     if parts.scheme not in ("http", "https") or not host:
         return None
-    return clean_text(f"{parts.scheme}://{host}")[:REFERRER_ORIGIN_CHARS_MAX]
+    shown = f"[{host}]" if ":" in host else host
+    return clean_text(f"{parts.scheme}://{shown}")[:REFERRER_ORIGIN_CHARS_MAX]
 
 
 def primary_language(accept_language: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from http_api.running_stack import NoStackError, find_stack
 from redirector.errors import ImportRefusedError
@@ -103,7 +103,7 @@ def journal_dump(journal: Path) -> None:
 
 
 def _show_reports(reports: Sequence[JournalReport]) -> None:
-    table = Table("journal", "kind", "segments", "MiB", "events", "unacked", "last captured")
+    table = Table(Column("journal", no_wrap=True), "kind", "segments", "MiB", "events", "unacked", "last captured")
     for report in reports:
         table.add_row(
             report.journal,

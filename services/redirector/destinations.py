@@ -23,7 +23,10 @@ class DestinationRefusedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DestinationPolicy:
-    """`own_hosts` are our short domains; `allowed_private_hosts` may be private all the same (intranets, tests)."""
+    """`own_hosts` are our short domains; `allowed_private_hosts` may be private all the same (intranets, tests).
+
+    Both as `compared_host` gives them.
+    """
 
     own_hosts: Collection[str]
     allowed_private_hosts: Collection[str] = ()
@@ -51,8 +54,22 @@ def canonical_destination(text: str, policy: DestinationPolicy) -> str:
     return str(url.href)
 
 
+def compared_host(text: str) -> str:
+    """A host name or address, as people write it, in the one form in which hosts are compared.
+
+    Raises:
+        ValueError: it is none.
+    """
+    bracketed = f"[{text}]" if ":" in text and not text.startswith("[") else text
+    return _compared(ada_url.URL(f"http://{bracketed}/").hostname)
+
+
+def _compared(hostname: str) -> str:
+    return hostname.strip("[]").rstrip(".").lower()
+
+
 def _check_host(host: str, policy: DestinationPolicy) -> None:
-    name = host.strip("[]").rstrip(".").lower()
+    name = _compared(host)
     if name in policy.own_hosts and name not in policy.allowed_private_hosts:
         raise DestinationRefusedError("leads back to our own short links")
     if name not in policy.allowed_private_hosts and _is_private(name):
@@ -67,4 +84,6 @@ def _is_private(name: str) -> bool:
         return "." not in name or name.endswith(_LOCAL_SUFFIXES)
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
-    return not address.is_global or address.is_multicast
+    if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
+        return True
+    return not address.is_global or address.is_multicast or address.is_reserved

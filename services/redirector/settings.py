@@ -3,12 +3,12 @@
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic_settings import SettingsConfigDict
 
-from link_events.streams import PARTITIONS_DEFAULT, PARTITIONS_MAX
+from http_api.settings import Duration, Port, ServiceSettings
 
 MEBIBYTE = 2**20
 
@@ -26,23 +26,17 @@ def _web_origin(url: str, _info: ValidationInfo) -> str:
     return url
 
 
-class RedirectorSettings(BaseSettings):
+SEGMENTS_MIN = 5
+"""With fewer, a journal could have no room for a segment before it is filling (80 %), and wait for the retention."""
+
+
+class RedirectorSettings(ServiceSettings):
     """Environment variables with the prefix ADVOLINK_REDIRECTOR_, and two that both services share."""
 
     model_config = SettingsConfigDict(env_prefix="ADVOLINK_REDIRECTOR_", extra="ignore")
 
-    postgres_dsn: str = Field(validation_alias="ADVOLINK_POSTGRES_DSN", description="Where Postgres is.")
-    partitions: int = Field(
-        PARTITIONS_DEFAULT,
-        validation_alias="ADVOLINK_PARTITIONS",
-        ge=1,
-        le=PARTITIONS_MAX,
-        description="Partitions of each stream; never changed once events flow.",
-    )
-    host: str = Field("127.0.0.1", description="Address of the public port.")
-    port: int = Field(8080, ge=1, le=65535, description="The public port.")
-    management_host: str = Field("127.0.0.1", description="Address of the management port.")
-    management_port: int = Field(9080, ge=1, le=65535, description="The management port.")
+    port: Port = Field(8080, description="The public port.")
+    management_port: Port = Field(9080, description="The management port.")
     public_url: Annotated[str, AfterValidator(_web_origin)] = Field(
         "http://127.0.0.1:8080", description="What short links begin with; its host is refused as a destination."
     )
@@ -51,18 +45,24 @@ class RedirectorSettings(BaseSettings):
         description="Private, loopback or link-local hosts that links may lead to all the same (a JSON list).",
     )
     journal_dir: Path = Field(Path("journals"), description="Where journals lie; on a disk of its own if possible.")
-    journal_bytes_max: int = Field(4096 * MEBIBYTE, ge=4 * MEBIBYTE, description="Cap of one journal, in bytes.")
+    journal_bytes_max: int = Field(4096 * MEBIBYTE, ge=5 * MEBIBYTE, description="Cap of one journal, in bytes.")
     journal_segment_bytes: int = Field(64 * MEBIBYTE, ge=MEBIBYTE, description="Size of one segment file, in bytes.")
     journal_full_policy: FullPolicy = Field(
         FullPolicy.REDIRECT,
         description="While the journal is full: `redirect` and count the click as unrecorded, or `refuse` with 503.",
     )
-    journal_retention: timedelta = Field(
+    journal_retention: Duration = Field(
         timedelta(hours=72), description="How long shipped segments are kept (ISO 8601 or seconds)."
     )
-    heartbeat_interval: timedelta = Field(
+    heartbeat_interval: Duration = Field(
         timedelta(seconds=5), gt=timedelta(0), description="How often a silent partition says that it is alive."
     )
     links_in_memory_max: int = Field(100_000, ge=1, description="Links kept in memory, the least recently used go.")
     import_bytes_max: int = Field(1024 * MEBIBYTE, ge=1, description="The largest file an import takes, in bytes.")
     drain_seconds: float = Field(5.0, ge=0, description="How long a stop waits for the event log to take the rest.")
+
+    @model_validator(mode="after")
+    def _several_segments(self) -> Self:
+        if self.journal_bytes_max < SEGMENTS_MIN * self.journal_segment_bytes:
+            raise ValueError(f"journal_bytes_max must hold at least {SEGMENTS_MIN} times journal_segment_bytes")
+        return self

@@ -58,9 +58,9 @@ class Shipments:
     def __iter__(self) -> Iterator[Shipment]:
         return iter(list(self._shipments.values()))
 
-    def start(self, owned: OwnedJournal) -> Shipment:
+    def start(self, owned: OwnedJournal, *, is_import: bool = False) -> Shipment:
         """Ship `owned` from now on."""
-        shipper = Shipper(owned.journal, self._log, self._metrics)
+        shipper = Shipper(owned.journal, self._log, self._metrics, is_import=is_import)
         jobs = (owned.journal.keep_synced(), shipper.run(), self._keep_expired(owned.journal, shipper))
         tasks = tuple(asyncio.create_task(job) for job in jobs)
         for task in tasks:
@@ -76,7 +76,7 @@ class Shipments:
     def finish(self, shipment: Shipment) -> None:
         """Let go of a sealed journal as soon as the log has taken everything."""
         journal = shipment.journal.journal_id
-        if journal not in self._endings:
+        if self._shipments.get(journal) is shipment and journal not in self._endings:
             ending = asyncio.create_task(self._end(shipment), name=f"end of journal {journal.hex()}")
             self._failures.watch(ending)
             ending.add_done_callback(lambda _: self._endings.pop(journal, None))

@@ -13,9 +13,9 @@ from datetime import timedelta
 from typing import Final
 
 from event_log.backoff import Backoff
-from event_log.contract import EventLog, EventLogAwayError, PartitionCountError, Record
+from event_log.contract import NOTHING_ACKED, EventLog, EventLogAwayError, LogRewoundError, PartitionCountError, Record
 from link_events.identity import Seq
-from link_events.streams import STREAMS_CARRIED
+from link_events.streams import STREAMS_CARRIED, Partition
 from redirector.journal.acks import Acks, Position, load_acks, save_acks
 from redirector.journal.frames import Frame
 from redirector.journal.journal import Journal
@@ -42,13 +42,19 @@ class JournalBehindError(Exception):
 class Shipper:
     """Takes a journal's events to the log until it is cancelled."""
 
-    def __init__(self, journal: Journal, event_log: EventLog, metrics: ShippingMetrics) -> None:
+    def __init__(
+        self, journal: Journal, event_log: EventLog, metrics: ShippingMetrics, *, is_import: bool = False
+    ) -> None:
         self._journal = journal
         self._log = event_log
         self._metrics = metrics
         acks = load_acks(journal.directory)
         self._position = acks.position if acks else first_position(journal.directory)
         self._acked: dict[Slice, Seq] = dict(acks.seqs) if acks else {}
+        self._is_import = is_import
+        self._never_reconciled = True
+        self._opened_with = {slice_: journal.last_seq(slice_) for slice_ in journal.slices}
+        self._backoff = Backoff()
         self._saved_at_s = 0.0
         self._took_some = asyncio.Event()
         self.connected = False
@@ -65,20 +71,22 @@ class Shipper:
 
     async def run(self) -> None:
         """Ship for ever, outliving every outage."""
-        backoff = Backoff()
         while True:
             try:
                 await self._reconcile()
                 self.connected = True
-                backoff.reset()
                 await self._ship()
             except (EventLogAwayError, TimeoutError) as error:
                 log.warning("the event log is away: %s", error)
+            except LogRewoundError as error:
+                log.warning("%s", error)
             except (PartitionCountError, JournalBehindError):
                 log.exception("shipping waits for a person; clicks are kept in %s", self._journal.directory)
+            except Exception:  # a redirect depends on nothing but its own disk: no fault here may end the process
+                log.exception("shipping has failed by a fault of ours; it begins again")
             self.connected = False
             self._metrics.failures.inc()
-            await backoff.wait()
+            await self._backoff.wait()
 
     async def drained(self) -> None:
         """Wait until everything appended so far was taken."""
@@ -87,18 +95,24 @@ class Shipper:
             await self._took_some.wait()
 
     def save(self) -> None:
-        """Write down how far the log has taken this journal."""
-        save_acks(self._journal.directory, Acks(self._position, dict(self._acked)))
+        """Write down how far the log has taken this journal; where that cannot be, more is sent again one day."""
+        try:
+            save_acks(self._journal.directory, Acks(self._position, dict(self._acked)))
+        except OSError as error:
+            log.warning("what was acked cannot be written down: %s", error)
 
     async def _reconcile(self) -> None:
         """Compare what we believe acked with what the log holds, and go back to the older of both."""
         for stream in STREAMS_CARRIED:
             await self._log.check(stream, self._journal.partitions)
-        known = {slice_: await self._known_seq(slice_) for slice_ in list(self._journal.slices)}
+        partitions = [Partition(number) for number in range(self._journal.partitions)]
+        slices = [(stream, partition) for stream in STREAMS_CARRIED for partition in partitions]
+        known = {slice_: await self._known_seq(slice_) for slice_ in slices}
         if any(seq < self._acked.get(slice_, 0) for slice_, seq in known.items()):
             log.warning("the event log has lost what it had acked; sending it again from the segments that are kept")
             self._position = first_position(self._journal.directory)
             self._metrics.rewinds.inc()
+        self._never_reconciled = False
         self._acked.update(known)
         self._took_some.set()
 
@@ -108,8 +122,11 @@ class Shipper:
             known = await self._log.last_seq(self._journal.journal_id, *slice_)
         if known is None:
             return self._acked.get(slice_, Seq(0))
-        if known > self._journal.last_seq(slice_):
-            raise JournalBehindError(f"the log holds {known} events of {slice_}, the journal fewer")
+        if self._is_import:  # another redirector may have shipped the same file, hence the same events
+            return known
+        given_out = self._opened_with.get(slice_, 0) if self._never_reconciled else self._journal.last_seq(slice_)
+        if known > given_out:
+            raise JournalBehindError(f"the log holds {known} events of {slice_}, the journal had {given_out}")
         return known
 
     async def _ship(self) -> None:
@@ -144,7 +161,8 @@ class Shipper:
     async def _append(self, slice_: Slice, records: Sequence[Record]) -> None:
         stream, partition = slice_
         async with asyncio.timeout(APPEND_TIMEOUT.total_seconds()):
-            await self._log.append(stream, partition, records)
+            await self._log.append(stream, partition, records, acked=self._acked.get(slice_, NOTHING_ACKED))
+        self._backoff.reset()
         self._acked[slice_] = records[-1].seq
         self._took_some.set()
         self._metrics.shipped.labels(stream).inc(len(records))

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -25,10 +25,9 @@ from local.settings import PostgresChoice
 from stage.requirements import Requirement, need
 from stage.waiting import eventually
 
-FAST: Final = MappingProxyType(
-    {**SETTINGS, "fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
-)
-"""What was committed may be lost with the machine, never with the server: good for a database that lives a minute."""
+FAST: Final = MappingProxyType({**SETTINGS, "fsync": "off", "full_page_writes": "off", "max_connections": "200"})
+"""Not forced to the disk: what was committed survives a kill, not a power loss. Commits stay synchronous, for a
+killed server loses what it had not written."""
 
 
 class Server:
@@ -47,6 +46,17 @@ class Server:
     def dsn(self, database: str) -> str:
         """How to reach `database`."""
         return self.cluster.dsn(database)
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's pid.
+
+        Raises:
+            LookupError: it does not run.
+        """
+        if self._process is None:
+            raise LookupError("this Postgres was never started")
+        return self._process.pid
 
     def start(self) -> None:
         """Start it and wait until it serves. One that dies at once after a kill is started again, as `up` does."""
@@ -110,8 +120,6 @@ def gone_afterwards(data_directory: Path) -> Iterator[None]:
         token = data_directory / "postgres" / "token"
         if token.exists():
             shutil.rmtree(ROOTS_HOMES / token.read_text(encoding="utf-8"), ignore_errors=True)
-            with suppress(OSError):  # others have theirs there too
-                ROOTS_HOMES.rmdir()
 
 
 async def _execute(dsn: str, sql: str) -> None:

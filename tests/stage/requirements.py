@@ -22,6 +22,8 @@ class Requirement(StrEnum):
     """Postgres's binaries, a system's or the ones of the `local` extra."""
     DATA = "data"
     """The shared data folder with the real click log."""
+    CURL = "curl"
+    """curl, with which README's example is run."""
 
 
 def need(requirement: Requirement, *, present: bool, reason: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from stage.ordinary_user import OrdinaryUser
 from stage.postgres import gone_afterwards
 from stage.waiting import eventually
 
@@ -75,27 +76,34 @@ class Up:
         status = self.process.poll()
         if status is not None:
             raise RuntimeError(f"`up` ended with status {status}; it said:\n{self.said}")
-        return (self.directory / "up.json").exists()
+        # Not the up.json of an earlier run that was killed.
+        return (self.directory / "up.json").exists() and self.pids["up"] == self.process.pid
 
 
 @contextmanager
 def started_up(
-    directory: Path, *arguments: str, environment: Mapping[str, str] | None = None
+    directory: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    user: OrdinaryUser | None = None,
 ) -> Iterator[Up]:
-    """`advolink up --data-dir DIRECTORY` for the length of the block; whatever it left is gone afterwards.
+    """`advolink up --data-dir DIRECTORY` for the length of the block, as `user` if one is named.
 
     Ports are free ones unless `arguments` say otherwise. Where the block ends, it is stopped if it still runs.
     """
     terminal = directory.with_name(f"{directory.name}.terminal")
-    command = [sys.executable, "-m", "advolink", "up", "--data-dir", str(directory), *ANY_PORTS, *arguments]
+    python = user.python if user else sys.executable
+    command = [python, "-m", "advolink", "up", "--data-dir", str(directory), *ANY_PORTS, *arguments]
     with terminal.open("wb") as output:
         process = subprocess.Popen(
             command,
-            env={**os.environ, **(environment or {})},
+            env={**(user.environment if user else os.environ), **(environment or {})},
+            cwd=directory.parent,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            **(user.become if user else {}),
         )
     up = Up(directory, process, terminal)
     try:

@@ -5,6 +5,7 @@ there: a batch whose commit had an unknown outcome is either in the row or is do
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -31,9 +32,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What every partition's consumer works with; `context` and `rules` are what clicks are judged by."""
+    """What every partition's consumer works with.
+
+    `partitions` is how many the log must have: were there more, nobody would apply them. `context` and `rules` are what
+    clicks are judged by.
+    """
 
     event_log: EventLog
+    partitions: int
     store: ApplyingStore
     context: Context
     rules: Rules
@@ -47,6 +53,7 @@ class PartitionConsumer:
         self._stream = stream
         self._partition = partition
         self._log = parts.event_log
+        self._partitions = parts.partitions
         self._store = parts.store
         self._judged_by = (parts.context, parts.rules)
         self._metrics = parts.metrics
@@ -75,6 +82,7 @@ class PartitionConsumer:
 
     async def _take(self) -> Claim:
         """The partition, claimed the first time and read again after that."""
+        await self._log.check(self._stream, self._partitions)
         if self._ours:
             return await self._store.reload(self._stream, self._partition)
         claim = await self._store.claim(self._stream, self._partition)
@@ -118,13 +126,19 @@ class PartitionConsumer:
         metrics.holes_filled.labels(self._stream).inc(admitted.holes_filled)
         for dead in admitted.dead_letters:
             metrics.dead_letters.labels(dead.reason).inc()
+        for (verdict, reason), clicks in Counter(map(_deciding, judged)).items():
+            metrics.verdicts.labels(verdict, reason).inc(clicks)
         now = datetime.now(UTC)
         for one in judged:
-            reason = one.judgement.reasons[0].partition(":")[0] if one.judgement.reasons else ""
-            metrics.verdicts.labels(one.judgement.verdict, reason).inc()
             metrics.visible_after.observe((now - one.captured_at).total_seconds())
 
     def _note_stop(self, cause: str) -> None:
         self.applying = False
         self._metrics.interruptions.labels(cause).inc()
         self._metrics.stopped.labels(self._stream, self._partition).set(1)
+
+
+def _deciding(one: JudgedClick) -> tuple[str, str]:
+    """A click's verdict and the reason that decided, a named one without its name."""
+    judgement = one.judgement
+    return judgement.verdict, judgement.reasons[0].partition(":")[0] if judgement.reasons else ""

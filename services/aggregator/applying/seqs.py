@@ -70,12 +70,14 @@ class SeqBook:
 
     def admit_dead_letter(self, journal: JournalId, seq: Seq) -> Admission:
         """What an unreadable record is; unless it is known as one already, it leaves a hole of its own."""
-        if any(hole.holds(seq) for hole in self._holes_of(journal) if hole.kind is HoleKind.DEAD_LETTER):
+        hole = self._hole_at(journal, seq)
+        if hole is not None and hole.kind is HoleKind.DEAD_LETTER:
             return Admission.DUPLICATE
         mark = self._marks.get(journal, Watermark())
+        captured_after = mark.captured_at if hole is None else hole.captured_after
         admission = self._place(journal, seq)
         if admission is not Admission.DUPLICATE:
-            self._holes.add(Hole(journal, seq, seq, HoleKind.DEAD_LETTER, mark.captured_at))
+            self._holes.add(Hole(journal, seq, seq, HoleKind.DEAD_LETTER, captured_after))
         if admission is Admission.NEW:
             self._marks[journal] = replace(mark, seq=seq, sealed=False)
         return admission
@@ -103,11 +105,11 @@ class SeqBook:
             if seq > mark.seq + 1:
                 self._holes.add(Hole(journal, Seq(mark.seq + 1), Seq(seq - 1), HoleKind.MISSING, mark.captured_at))
             return Admission.NEW
-        for hole in self._holes_of(journal):
-            if hole.holds(seq):
-                self._fill(hole, seq)
-                return Admission.FILLS_HOLE
-        return Admission.DUPLICATE
+        hole = self._hole_at(journal, seq)
+        if hole is None:
+            return Admission.DUPLICATE
+        self._fill(hole, seq)
+        return Admission.FILLS_HOLE
 
     def _fill(self, hole: Hole, seq: Seq) -> None:
         self._holes.remove(hole)
@@ -116,5 +118,5 @@ class SeqBook:
         if seq < hole.seq_to:
             self._holes.add(replace(hole, seq_from=Seq(seq + 1)))
 
-    def _holes_of(self, journal: JournalId) -> list[Hole]:
-        return [hole for hole in self._holes if hole.journal == journal]
+    def _hole_at(self, journal: JournalId, seq: Seq) -> Hole | None:
+        return next((hole for hole in self._holes if hole.journal == journal and hole.holds(seq)), None)

@@ -17,7 +17,7 @@ import orjson
 from aggregator.applying.batch import DeadLetter
 from aggregator.applying.fold import ClickCounts, Folded, JudgedClick
 from aggregator.applying.seqs import Hole, SeqBook, Watermark
-from aggregator.programme.store import Programme, read_programme
+from aggregator.programme.store import Programme, hold_programme, read_programme
 from database.pool import Connection, Pool, connected, only_row
 from database.queries import load_queries
 from link_events.identity import JournalId, Seq
@@ -88,9 +88,9 @@ class ApplyingStore:
     async def claim(self, stream: Stream, partition: Partition) -> Claim:
         """Take a partition over."""
         async with connected(self._pool) as connection, connection.transaction():
+            programme = await hold_programme(connection)
             await connection.execute(_SQL["make_offset"], stream, partition)
             row = only_row(await connection.fetchrow(_SQL["claim"], stream, partition, self._owner))
-            programme = await read_programme(connection)
         return Claim(stream, partition, Offset(row["next_offset"]), row["owner_epoch"], programme)
 
     async def reload(self, stream: Stream, partition: Partition) -> Claim:
@@ -123,8 +123,7 @@ class ApplyingStore:
         async with connected(self._pool) as connection, connection.transaction():
             key = (claim.stream, claim.partition)
             expected = (claim.next_offset, claim.owner_epoch)
-            moved = await connection.execute(_SQL["move_offset"], *key, next_offset, *expected)
-            if moved != "UPDATE 1":
+            if not await connection.fetchval(_SQL["move_offset"], *key, next_offset, *expected):
                 raise OvertakenError(f"{claim.stream}/{claim.partition} is no longer at {claim.next_offset}")
             yield BatchWriter(connection, claim.stream, claim.partition)
 

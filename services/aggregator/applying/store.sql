@@ -10,7 +10,8 @@ SELECT next_offset, owner, owner_epoch FROM partition_offset WHERE stream = $1 A
 
 -- move_offset: First statement of a batch: move the offset from where we believe it to be, or nothing at all.
 UPDATE partition_offset SET next_offset = $3, updated_at = now()
-WHERE stream = $1 AND partition = $2 AND next_offset = $4 AND owner_epoch = $5;
+WHERE stream = $1 AND partition = $2 AND next_offset = $4 AND owner_epoch = $5
+RETURNING true;
 
 -- ensure_day: Make the raw partition of a UTC date.
 SELECT click_day_ensure($1);

@@ -1,12 +1,11 @@
 """What somebody asks of the counts: which days, cut how, grouped by what, and from where on. Pure."""
 
 import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -14,6 +13,8 @@ from link_events.periods import Calendar, Granularity, Period, periods_between
 
 ROWS_DEFAULT = 1_000
 ROWS_MAX = 10_000
+
+_BIGINTS: Final = range(-(2**63), 2**63)
 
 
 class GroupBy(StrEnum):
@@ -88,8 +89,17 @@ def read_cursor(cursor: str, kinds: Sequence[type]) -> list[Any]:
     """
     try:
         values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, orjson.JSONDecodeError, UnicodeEncodeError) as error:
+    except ValueError as error:  # base64's, JSON's and Unicode's errors are all of this kind
         raise ValueError("not a cursor that was handed out") from error
     if not isinstance(values, list) or [type(value) for value in values] != list(kinds):
         raise ValueError("not a cursor of this list")
+    if not all(_can_be_asked(value) for value in values):
+        raise ValueError("not a cursor that was handed out")
     return values
+
+
+def _can_be_asked(value: object) -> bool:
+    """Whether Postgres takes `value` as a bigint or a text."""
+    if isinstance(value, int):
+        return value in _BIGINTS
+    return not isinstance(value, str) or "\0" not in value

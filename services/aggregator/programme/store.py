@@ -46,12 +46,14 @@ class ProgrammeStore:
     async def change(self, wanted: Programme) -> None:
         """Change the programme.
 
-        A batch that was folded by the old zone cannot commit afterwards: the fence makes its compare-and-set fail.
+        A batch that was folded by the old zone cannot commit afterwards: the fence makes its compare-and-set fail. A
+        partition that is being claimed for the first time has no row to fence yet: its claim waits, or we do.
 
         Raises:
             ZoneInUseError: clicks are stored, and their local days would be wrong in another zone.
         """
         async with connected(self._pool) as connection, connection.transaction():
+            await connection.execute(_SQL["hold_for_change"])
             await connection.execute(_SQL["fence_all"])
             current = await read_programme(connection)
             if wanted.timezone != current.timezone and await connection.fetchval(_SQL["any_click"]):
@@ -61,5 +63,14 @@ class ProgrammeStore:
 
 async def read_programme(connection: Connection) -> Programme:
     """The programme as the caller's transaction sees it."""
-    row = only_row(await connection.fetchrow(_SQL["programme"]))
+    return await _read(connection, "programme")
+
+
+async def hold_programme(connection: Connection) -> Programme:
+    """The programme as it stays until the caller's transaction ends. To be the first of its locks."""
+    return await _read(connection, "programme_held")
+
+
+async def _read(connection: Connection, query: str) -> Programme:
+    row = only_row(await connection.fetchrow(_SQL[query]))
     return Programme(row["timezone"], Weekday(row["first_weekday"]))

@@ -1,6 +1,12 @@
 -- programme: The programme as it is.
 SELECT timezone, first_weekday FROM programme;
 
+-- programme_held: The programme as it is, which nobody changes before this transaction ends.
+SELECT timezone, first_weekday FROM programme FOR SHARE;
+
+-- hold_for_change: Let one change in at a time, and no claim of a partition beside it.
+SELECT FROM programme FOR UPDATE;
+
 -- any_click: Whether any click was ever stored.
 SELECT EXISTS (SELECT FROM click);
 

@@ -15,7 +15,8 @@ from aggregator.freshness.store import Freshness
 from aggregator.routes.answers import AnswerOut, Cursor, Day, Limit, asked_cursor, freshness_fields, link_next
 from database.keys import LiveKey, Scope
 from http_api.access import Access
-from http_api.problems import not_found, refused_field
+from http_api.openapi import NEXT_PAGE, problem
+from http_api.problems import ProblemKind, not_found, refused_field
 from link_events.identity import ADVOCATE_ID_PATTERN, AdvocateId, JournalId, Origin, Seq, parse_event_id
 from link_events.periods import Granularity, period_of
 from link_events.reasons import Verdict
@@ -84,7 +85,12 @@ def clicks_routes(desk: ClicksDesk) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["clicks"])
     reader = Annotated[LiveKey, Depends(desk.access.needs(Scope.STATS_READ))]
 
-    @router.get("/clicks/{event_id}", operation_id="get_click", summary="One click with all that is known of it")
+    @router.get(
+        "/clicks/{event_id}",
+        operation_id="get_click",
+        summary="One click with all that is known of it",
+        responses={404: problem(ProblemKind.NOT_FOUND, when="No such click has been applied yet.")},
+    )
     async def get_click(event_id: str, _key: reader) -> OneClickOut:
         """404 where no such click has been applied yet."""
         origin = parse_event_id(event_id)
@@ -96,7 +102,7 @@ def clicks_routes(desk: ClicksDesk) -> APIRouter:
         row, freshness = found
         return OneClickOut(**_shown(row, freshness), **freshness_fields(freshness, row["local_day"]))
 
-    @router.get("/clicks", operation_id="list_clicks", summary="The clicks behind a count")
+    @router.get("/clicks", operation_id="list_clicks", summary="The clicks behind a count", responses=NEXT_PAGE)
     async def list_clicks(
         *,
         request: Request,

@@ -23,7 +23,8 @@ from aggregator.routes.answers import (
 )
 from database.keys import LiveKey, Scope
 from http_api.access import Access
-from http_api.problems import not_found, refused_field
+from http_api.openapi import NEXT_PAGE, problem
+from http_api.problems import ProblemKind, not_found, refused_field
 from link_events.identity import ADVOCATE_ID_PATTERN, AdvocateId
 from link_events.periods import Granularity
 
@@ -84,7 +85,12 @@ def counts_routes(desk: CountsDesk) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["counts"])
     reader = Annotated[LiveKey, Depends(desk.access.needs(Scope.STATS_READ))]
 
-    @router.get("/advocates/{advocate_id}/counts", operation_id="advocate_counts", summary="One advocate's counts")
+    @router.get(
+        "/advocates/{advocate_id}/counts",
+        operation_id="advocate_counts",
+        summary="One advocate's counts",
+        responses={404: problem(ProblemKind.NOT_FOUND, when="There is no such advocate.")},
+    )
     async def advocate_counts(
         advocate_id: AdvocateIdText,
         _key: reader,
@@ -103,7 +109,7 @@ def counts_routes(desk: CountsDesk) -> APIRouter:
             **freshness_fields(answer.freshness, last),
         )
 
-    @router.get("/counts", operation_id="counts", summary="Everybody's counts")
+    @router.get("/counts", operation_id="counts", summary="Everybody's counts", responses=NEXT_PAGE)
     async def counts(
         *,
         request: Request,

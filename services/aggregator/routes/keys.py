@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from database.keys import KeyStore, LiveKey, Scope
 from http_api.access import Access
-from http_api.problems import not_found
+from http_api.openapi import problem
+from http_api.problems import ProblemKind, not_found
 
 KeyName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
@@ -77,7 +78,11 @@ def keys_routes(desk: KeysDesk) -> APIRouter:
         return KeysOut(rows=[KeyOut(**_fields(row)) for row in await desk.store.all_keys()])
 
     @router.delete(
-        "/keys/{key_id}", operation_id="revoke_key", summary="End an API key", status_code=HTTPStatus.NO_CONTENT
+        "/keys/{key_id}",
+        operation_id="revoke_key",
+        summary="End an API key",
+        status_code=HTTPStatus.NO_CONTENT,
+        responses={404: problem(ProblemKind.NOT_FOUND, when="There is no such key.")},
     )
     async def revoke_key(key_id: str, _key: admin) -> None:
         """It stops working everywhere within seconds."""

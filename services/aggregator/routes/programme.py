@@ -11,7 +11,8 @@ from aggregator.errors import ZoneInUseError
 from aggregator.programme.store import Programme, ProgrammeStore
 from database.keys import LiveKey, Scope
 from http_api.access import Access
-from http_api.problems import ProblemError, refused_field
+from http_api.openapi import problem
+from http_api.problems import ProblemError, ProblemKind, refused_field
 from link_events.periods import Weekday, zone_named
 
 WeekdayName = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -53,7 +54,12 @@ def programme_routes(desk: ProgrammeDesk) -> APIRouter:
         """The programme as it is."""
         return _shown(await desk.store.read())
 
-    @router.put("/programme", operation_id="put_programme", summary="Set the calendar by which counts are cut")
+    @router.put(
+        "/programme",
+        operation_id="put_programme",
+        summary="Set the calendar by which counts are cut",
+        responses={409: problem(ProblemKind.ZONE_IN_USE, when="The zone would change, and clicks are stored.")},
+    )
     async def put_programme(body: ProgrammeIn, _key: admin) -> ProgrammeOut:
         """409 where the zone would change although clicks are stored by its local days."""
         if zone_named(body.timezone) is None:
@@ -62,7 +68,7 @@ def programme_routes(desk: ProgrammeDesk) -> APIRouter:
         try:
             await desk.store.change(programme)
         except ZoneInUseError as error:
-            raise ProblemError(HTTPStatus.CONFLICT, "zone-in-use", f"timezone: {error}") from error
+            raise ProblemError(HTTPStatus.CONFLICT, ProblemKind.ZONE_IN_USE, f"timezone: {error}") from error
         return _shown(programme)
 
     return router

@@ -77,8 +77,9 @@ class Cluster:
 
     def command(self) -> list[str]:
         """The server, in the foreground. To be run as the home's account."""
-        # A list of paths to Postgres, hence the quotes.
-        sockets = f'"{self.home.socket_directory}"' if self.has_socket else ""
+        # A list of paths to Postgres, hence the quotes, and two for each that is in the path.
+        socket_directory = str(self.home.socket_directory).replace('"', '""')
+        sockets = f'"{socket_directory}"' if self.has_socket else ""
         settings = {
             **self.settings,
             "listen_addresses": HOST,

@@ -7,6 +7,7 @@ it is and its owner's. Modes of directories that were there before are never cha
 
 import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -95,7 +96,7 @@ def _home(notes: Path) -> Home:
 def _make_roots_home(notes: Path) -> Path:
     place = ROOTS_HOMES / secrets.token_hex(TOKEN_BYTES)
     try:
-        if not ROOTS_HOMES.exists():
+        with suppress(FileExistsError):
             ROOTS_HOMES.mkdir()
             ROOTS_HOMES.chmod(OPEN_DIRECTORY)  # just made, and passable whatever the umask
         place.mkdir()

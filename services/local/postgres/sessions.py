@@ -1,7 +1,7 @@
 """What `up` asks a Postgres itself: does it answer, is the database there. The only SQL of `local`."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,11 +21,17 @@ _NOT_YET: Final = (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoe
 
 
 async def is_serving(dsn: str) -> bool:
-    """Whether a connection can be made now. False while the server starts, recovers or is away."""
+    """Whether a connection can be made now. False while the server starts, recovers or is away.
+
+    Raises:
+        PostgresError: it refuses for good, as where D/postgres/password was lost.
+    """
     try:
         connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS_MAX)
     except _NOT_YET:
         return False
+    except asyncpg.PostgresError as error:
+        raise _unreachable(dsn, error) from error
     await connection.close()
     return True
 
@@ -52,6 +58,19 @@ async def check_given(dsn: str) -> str:
     return f"{version.major}.{version.micro}"  # as asyncpg counts: minor is of the days before 10
 
 
+@contextmanager
+def refusals_named(dsn: str) -> Iterator[None]:
+    """Turn what a server refuses inside the block, as where a right is missing, into one sentence.
+
+    Raises:
+        PostgresError: it refused.
+    """
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        raise PostgresError(f"The Postgres at {_shown(dsn)} refused: {error}.") from error
+
+
 @asynccontextmanager
 async def _connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
     try:
@@ -62,12 +81,16 @@ async def _connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
             "The Postgres DSN cannot be read; it looks like postgresql://user:password@host:5432/database."
         ) from error
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        reason = str(error) or type(error).__name__
-        raise PostgresError(f"The Postgres at {_shown(dsn)} cannot be reached: {reason}.") from error
+        raise _unreachable(dsn, error) from error
     try:
         yield connection
     finally:
         await connection.close()
+
+
+def _unreachable(dsn: str, error: Exception) -> PostgresError:
+    reason = str(error) or type(error).__name__
+    return PostgresError(f"The Postgres at {_shown(dsn)} cannot be reached: {reason}.")
 
 
 def _shown(dsn: str) -> str:

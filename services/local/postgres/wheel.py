@@ -8,7 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-OPEN_DIRECTORY: Final = 0o755
+READ_BY_ALL: Final = 0o444
+RUN_BY_ALL: Final = 0o111
+RUN_BY_OWNER: Final = 0o100
 _NOT_NEEDED: Final = shutil.ignore_patterns("include", "*.a", "__pycache__", "*.py", "doc", "man")
 
 
@@ -22,10 +24,17 @@ def copy_for(place: Path, package: Path) -> Path:
     for directory in (package, package.with_name(f"{package.name}.libs")):
         if directory.is_dir():
             shutil.copytree(directory, binaries / directory.name, symlinks=True, ignore=_NOT_NEEDED)
-    for directory in (binaries, *(path for path in binaries.rglob("*") if path.is_dir())):
-        directory.chmod(OPEN_DIRECTORY)  # ours, and readable whatever the umask
+    for path in (binaries, *binaries.rglob("*")):
+        if not path.is_symlink():
+            _open_to_all(path)
     _stamp_file(binaries).write_text(_installed(package), encoding="utf-8")  # last: the copy is whole
     return copied
+
+
+def _open_to_all(path: Path) -> None:
+    """Let everybody read, and run what its owner can run: a umask may have closed the installed files."""
+    mode = path.stat().st_mode
+    path.chmod(mode | READ_BY_ALL | (RUN_BY_ALL if mode & RUN_BY_OWNER else 0))
 
 
 def _stamp(binaries: Path) -> str | None:

@@ -19,6 +19,9 @@ EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 COUNTRY_CHARS: Final = 2
 
+QUOTED_CHARS_MAX: Final = 80
+"""A refusal names what is wrong in a line; a thousand of them make one answer."""
+
 
 def read_bitly_line(line: bytes, policy: DestinationPolicy, latest: datetime) -> Line:
     """What `line` is. A click after `latest` has not happened."""
@@ -47,7 +50,7 @@ class _BadFieldError(ValueError):
 def _click(fields: dict[str, Any], policy: DestinationPolicy, latest: datetime) -> ClickLine:
     advocate_id = fields.get("l")
     if not isinstance(advocate_id, str) or not is_advocate_id(advocate_id):
-        raise _BadFieldError(RefusedLine.BAD_ADVOCATE, f"l: {advocate_id!r} is no advocate id")
+        raise _BadFieldError(RefusedLine.BAD_ADVOCATE, f"l: {_quoted(advocate_id)} is no advocate id")
     code = fields.get("h")
     if not isinstance(code, str) or (fault := alias_fault(code)) is not None:
         raise _BadFieldError(RefusedLine.BAD_CODE, f"h: {fault if isinstance(code, str) else 'missing or no text'}")
@@ -83,6 +86,13 @@ def _occurred_at(seconds: Any, latest: datetime) -> datetime:
     if not EARLIEST <= instant <= latest:
         raise _BadFieldError(RefusedLine.BAD_TIME, f"t: {instant.isoformat()} is before 2000 or has yet to come")
     return instant
+
+
+def _quoted(value: Any) -> str:
+    """`value` as a refusal shows it: texts cut, and nothing else, which may be as deep as the line is long."""
+    if not isinstance(value, str):
+        return f"a JSON {type(value).__name__}"
+    return repr(value if len(value) <= QUOTED_CHARS_MAX else f"{value[:QUOTED_CHARS_MAX]}…")
 
 
 def _text(value: Any) -> str:

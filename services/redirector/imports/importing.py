@@ -131,6 +131,7 @@ class Importer:
         """The import's journal, under way to the log."""
         under_way = self._shipments.under_way(plan.journal)
         if under_way is not None:
+            under_way.journal.capture_at(lambda: plan.captured_at)  # one that an earlier process began
             return under_way
         directory = self._place.root / plan.journal.hex()
         segment_bytes = min(self._place.limits.segment_bytes, max(SEGMENT_BYTES_MIN, 4 * file_bytes))
@@ -139,7 +140,7 @@ class Importer:
             owned = open_journal(directory, plan.journal, self._place.partitions, limits, now=lambda: plan.captured_at)
         except JournalTakenError as error:
             raise ImportRunningError("another process is importing this file right now") from error
-        return self._shipments.start(owned)
+        return self._shipments.start(owned, is_import=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class PlanStore:
                 _SQL["insert_plan"], journal, sha256, line_format, count, taken, captured_at
             )
             if pinned and survey.links:
-                await add_missing_links(connection, survey.links, actor)
+                await add_missing_links(connection, survey.links, known, actor)
             row = only_row(await connection.fetchrow(_SQL["find_plan"], journal))
         return _plan(row, sha256, line_format)
 

@@ -5,7 +5,9 @@ The lock dies with the process, however it dies.
 """
 
 import fcntl
+import logging
 import os
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,12 +18,15 @@ from typing import Final
 from link_events.identity import JOURNAL_ID_BYTES, JournalId
 from redirector.journal.journal import Journal, Limits, utc_now
 from redirector.journal.recovery import Recovered, recover
-from redirector.journal.segments import SegmentHeader, create_segment, sync_directory
+from redirector.journal.segments import SegmentError, SegmentHeader, create_segment, sync_directory
 
 LOCK_FILE: Final = "lock"
 DONE_FILE: Final = "done"
+_NAME: Final = re.compile(f"[0-9a-f]{{{2 * JOURNAL_ID_BYTES}}}")
 _PRIVATE_DIRECTORY: Final = 0o700
 _PRIVATE_FILE: Final = 0o600
+
+log = logging.getLogger(__name__)
 
 
 class JournalTakenError(Exception):
@@ -46,14 +51,21 @@ class OwnedJournal:
 
 
 def adopt_all(root: Path, partitions: int, limits: Limits) -> Sequence[OwnedJournal]:
-    """Every journal under `root` that nobody owns and that has anything left to say, in a stable order."""
+    """Every journal under `root` that nobody owns and that has anything left to say, in a stable order.
+
+    What is not named as a journal is (a copy that somebody made, `lost+found`) is left alone.
+    """
     root.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
     owned = []
-    for directory in sorted(path for path in root.iterdir() if path.is_dir() and not is_done(path)):
+    for directory in sorted(path for path in root.iterdir() if _NAME.fullmatch(path.name) and not is_done(path)):
         try:
             owned.append(open_journal(directory, JournalId(bytes.fromhex(directory.name)), partitions, limits))
         except JournalTakenError:
             continue
+        except SegmentError:
+            log.critical(
+                "%s cannot be continued and is left as it is; see docs/operations.md", directory, exc_info=True
+            )
     return owned
 
 
@@ -71,12 +83,14 @@ def open_journal(
     Raises:
         JournalTakenError: another process owns it.
         PartitionsChangedError: it was made for another number of partitions.
+        SegmentError: what it holds is another journal, or has no header.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
     lock = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         recovered = recover(directory) or _begin(directory, journal, partitions, limits)
+        _check_journal(directory, recovered.journal, journal)
         _check_partitions(directory, recovered.partitions, partitions)
         return OwnedJournal(Journal(directory, recovered, limits, now), lock)
     except BlockingIOError as error:
@@ -95,6 +109,12 @@ def is_done(directory: Path) -> bool:
 def mark_done(directory: Path) -> None:
     """Note that the journal in `directory` is sealed and everything in it was shipped."""
     (directory / DONE_FILE).touch()
+
+
+def _check_journal(directory: Path, found: JournalId, expected: JournalId) -> None:
+    """Two directories with one journal would give the same seqs to different events."""
+    if found != expected:
+        raise SegmentError(f"{directory} holds journal {found.hex()}; a journal's directory is named after it")
 
 
 def _check_partitions(directory: Path, found: int, expected: int) -> None:

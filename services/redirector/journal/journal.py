@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from link_events.identity import SEQ_MAX, JournalId, Origin, Seq
 from link_events.streams import Partition, Stream
@@ -98,7 +98,8 @@ class Journal:
         self._pending: _Pending | None = None
         self._synced = Position(recovered.segment, 0)
         self._left_unsynced: list[int] = []
-        self._failed_descriptor: int | None = None
+        self._syncing = asyncio.Lock()
+        self._failed_descriptors: set[int] = set()
         self._synced_more = asyncio.Event()
         self._written_more = asyncio.Event()
         self._written_more.set()
@@ -140,6 +141,10 @@ class Journal:
         if number != self._segment:
             segment_path(self.directory, number).unlink(missing_ok=True)
             self._segment_sizes.pop(number, None)
+
+    def capture_at(self, now: Callable[[], datetime]) -> None:
+        """Take the instants of capture from `now` from here on."""
+        self._now = now
 
     # ------------------------------------------------------------ appending
 
@@ -193,22 +198,23 @@ class Journal:
         try:
             write_all(self._descriptor, data, self._end)
         except OSError as error:
-            self._take_back(len(data), error)
+            self._take_back(error)
             raise
         self._end += len(data)
         self._written_more.set()
 
-    def _take_back(self, length: int, cause: OSError) -> None:
-        """Make zeros of what may have been half written.
+    def _take_back(self, cause: OSError) -> None:
+        """Cut off what may have been half written, which takes no space; the next append goes into another segment.
 
         Raises:
-            JournalTornError: even that failed; the next append goes into another segment.
+            JournalTornError: even that failed.
         """
+        self._segment_room = self._end
         try:
-            write_all(self._descriptor, bytes(length), self._end)
+            os.ftruncate(self._descriptor, self._end)
         except OSError:
-            self._segment_room = self._end
             raise JournalTornError(str(cause)) from cause
+        self._segment_sizes[self._segment] = self._end
 
     def _roll(self, needed_bytes: int, next_seqs: Mapping[Slice, Seq]) -> None:
         """Begin a new segment.
@@ -238,17 +244,18 @@ class Journal:
 
     async def sync(self) -> None:
         """Sync everything written so far; then it may be shipped."""
-        self._written_more.clear()
-        finished, self._left_unsynced = self._left_unsynced, []
-        target, current = self.end, self._descriptor
-        for descriptor in finished:
-            await self._sync_file(descriptor)
-            os.close(descriptor)
-        await self._sync_file(current)
-        if finished:
-            await asyncio.to_thread(sync_directory, self.directory)
-        self._synced = max(self._synced, target)
-        self._synced_more.set()
+        async with self._syncing:
+            self._written_more.clear()
+            target, current, finished = self.end, self._descriptor, tuple(self._left_unsynced)
+            for descriptor in (*finished, current):
+                await self._sync_file(descriptor)
+            if finished:
+                await self._try_sync(sync_directory, self.directory)
+            del self._left_unsynced[: len(finished)]
+            for descriptor in finished:
+                self._close(descriptor)
+            self._synced = max(self._synced, target)
+            self._synced_more.set()
 
     async def _sync_file(self, descriptor: int) -> None:
         """Sync one file, once.
@@ -256,16 +263,20 @@ class Journal:
         A failed sync is never tried again: the kernel may have dropped the pages that it could not write, and would
         then call them clean. What can still be read is shipped; what follows goes into a new segment.
         """
-        if descriptor == self._failed_descriptor:
+        if descriptor in self._failed_descriptors or await self._try_sync(os.fdatasync, descriptor):
             return
+        self._failed_descriptors.add(descriptor)
+        if descriptor == self._descriptor:
+            self._segment_room = self._end
+
+    async def _try_sync(self, sync: Callable[[Any], None], what: int | Path) -> bool:
         try:
-            await asyncio.to_thread(os.fdatasync, descriptor)
+            await asyncio.to_thread(sync, what)
         except OSError:
             self.sync_failures += 1
-            log.exception("a segment of %s could not be synced", self.directory)
-            if descriptor == self._descriptor:
-                self._failed_descriptor = descriptor
-                self._segment_room = self._end
+            log.exception("a part of %s could not be synced", self.directory)
+            return False
+        return True
 
     async def more_synced(self) -> None:
         """Wait until there is more to ship than when this was last called."""
@@ -276,7 +287,12 @@ class Journal:
         """Write and sync what is pending and let go of the file."""
         self._write_tick()
         await self.sync()
-        os.close(self._descriptor)
+        self._close(self._descriptor)
+
+    def _close(self, descriptor: int) -> None:
+        """Close a file; the number it had may soon be another's."""
+        os.close(descriptor)
+        self._failed_descriptors.discard(descriptor)
 
 
 def _settle(waiters: Iterable[Waiter], error: JournalFullError | None) -> None:

@@ -11,12 +11,16 @@ from typing import Final
 
 from redirector.journal.acks import Position
 from redirector.journal.frames import Frame, frame_at, frame_end, next_frame_start
-from redirector.journal.segments import read_header, segment_numbers, segment_path
+from redirector.journal.segments import (
+    DAMAGED_DIRECTORY,
+    SegmentError,
+    read_header,
+    segment_numbers,
+    segment_path,
+)
 
 READ_BYTES_MAX: Final = 256 * 1024
 """One read: some hundred clicks, a millisecond of parsing."""
-
-DAMAGED_DIRECTORY: Final = "damaged"
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +56,7 @@ def first_position(directory: Path) -> Position:
 def _read_segment(directory: Path, start: Position, limit: Position) -> Batch:
     path = segment_path(directory, start.segment)
     with path.open("rb") as file:
-        begin = start.byte or read_header(file.read(READ_BYTES_MAX)).size_bytes
+        begin = start.byte or _first_frame_at(file.read(READ_BYTES_MAX))
         end = limit.byte if start.segment == limit.segment else path.stat().st_size
         file.seek(begin)
         data = file.read(max(0, min(READ_BYTES_MAX, end - begin)))
@@ -61,6 +65,14 @@ def _read_segment(directory: Path, start: Position, limit: Position) -> Batch:
             return Batch(frames, Position(start.segment, begin + used))
         rest = data + file.read(end - begin - len(data))
     return _step_over(directory, Position(start.segment, begin), rest)
+
+
+def _first_frame_at(data: bytes) -> int:
+    """Where the frames of a segment begin; a damaged header is stepped over like any damage."""
+    try:
+        return read_header(data).size_bytes
+    except SegmentError:
+        return 0
 
 
 def _whole_frames(data: bytes) -> tuple[Sequence[Frame], int]:
@@ -87,7 +99,10 @@ def _step_over(directory: Path, start: Position, rest: bytes) -> Batch:
 
 def _set_aside(directory: Path, start: Position, damaged: bytes) -> None:
     kept = directory / DAMAGED_DIRECTORY / f"{start.segment:08}-{start.byte}"
-    kept.parent.mkdir(exist_ok=True)
-    if not kept.exists():
-        kept.write_bytes(damaged)
     log.error("%d damaged bytes at %s are skipped; a copy is %s", len(damaged), start, kept)
+    try:
+        kept.parent.mkdir(exist_ok=True)
+        if not kept.exists():
+            kept.write_bytes(damaged)
+    except OSError:
+        log.exception("the copy could not be made; the damage stays where it is until its segment goes")

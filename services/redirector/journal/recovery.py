@@ -6,15 +6,17 @@ with whole frames behind it is left where it is; readers skip and report it.
 
 import logging
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from link_events.identity import JournalId, Seq
-from redirector.journal.frames import Damage, scan_frames
+from redirector.journal.frames import Damage, Frame, scan_frames
 from redirector.journal.segments import (
+    DAMAGED_DIRECTORY,
+    HEADER_BYTES_MIN,
     SegmentError,
     SegmentHeader,
     Slice,
@@ -51,7 +53,9 @@ def recover(directory: Path) -> Recovered | None:
     """
     for leftover in directory.glob("*.new"):
         leftover.unlink()
-    numbers = segment_numbers(directory)
+    numbers = list(segment_numbers(directory))
+    while numbers and _was_never_begun(segment_path(directory, numbers[-1])):
+        _set_aside(segment_path(directory, numbers.pop()))
     if not numbers:
         return None
     for number in numbers:
@@ -62,7 +66,10 @@ def recover(directory: Path) -> Recovered | None:
         header = read_header(data)
     except SegmentError as error:
         raise SegmentError(f"{path}: {error}") from error
-    return _recover_segment(path, header, data)
+    recovered = _recover_segment(path, header, data)
+    if recovered.last_captured_at == _LONG_AGO:
+        return replace(recovered, last_captured_at=_last_captured_at(directory, numbers[:-1]))
+    return recovered
 
 
 def _recover_segment(path: Path, header: SegmentHeader, data: bytes) -> Recovered:
@@ -81,6 +88,34 @@ def _recover_segment(path: Path, header: SegmentHeader, data: bytes) -> Recovere
     return Recovered(
         header.journal, header.partitions, header.number, end, len(data), next_seqs, last_captured_at, torn
     )
+
+
+def _was_never_begun(path: Path) -> bool:
+    """Whether a power loss has kept the name of a segment and not its header.
+
+    Nothing in it was synced then, for a sync would have brought the header too; hence none of it was shipped.
+    """
+    with path.open("rb") as file:
+        return not any(file.read(HEADER_BYTES_MIN))
+
+
+def _set_aside(path: Path) -> None:
+    log.error("%s has lost its header before it was synced; it is set aside", path)
+    kept = path.parent / DAMAGED_DIRECTORY / path.name
+    kept.parent.mkdir(exist_ok=True)
+    path.replace(kept)
+
+
+def _last_captured_at(directory: Path, numbers: Sequence[int]) -> datetime:
+    """When the last event of these segments was captured: time goes on where the last segment holds nothing yet."""
+    for number in reversed(numbers):
+        last_captured_at = _LONG_AGO
+        for _, found in scan_frames(segment_path(directory, number).read_bytes(), 0):
+            if isinstance(found, Frame):
+                last_captured_at = found.captured_at
+        if last_captured_at != _LONG_AGO:
+            return last_captured_at
+    return _LONG_AGO
 
 
 def _sync(path: Path) -> None:

@@ -21,9 +21,14 @@ Slice = tuple[Stream, Partition]
 """A partition of a stream: what seqs are dense in."""
 
 SUFFIX: Final = ".segment"
+DAMAGED_DIRECTORY: Final = "damaged"
+"""Where, beside the segments, copies of what cannot be read wait for a person."""
+
 _MAGIC: Final = b"ADVOLNK1"
 _FIXED: Final = struct.Struct(f"<8s{JOURNAL_ID_BYTES}sQII")
 _ENTRY: Final = struct.Struct("<BxHQ")
+HEADER_BYTES_MIN: Final = _FIXED.size
+
 _CRC_BYTES: Final = 4
 _PRIVATE: Final = 0o600
 

@@ -33,6 +33,10 @@ class LinkMemory:
         if len(self._links) > self._links_max:
             self._links.popitem(last=False)
 
+    def forget_all(self) -> None:
+        """Let go of every link."""
+        self._links.clear()
+
     def refresh(self, link: Link) -> None:
         """Take over a change of a link that is in memory; others are not drawn in."""
         if link.code in self._links:

@@ -11,7 +11,7 @@ from redirector.links.link import Link
 from redirector.links.memory import LinkMemory
 from redirector.links.store import LinkStore
 
-LOOKUP_TIMEOUT: Final = timedelta(seconds=1)
+LOOKUP_TIMEOUT: Final = timedelta(seconds=2)
 """A redirect waits no longer for Postgres; it is then treated as away."""
 
 FOLLOW_INTERVAL: Final = timedelta(seconds=1)
@@ -54,11 +54,14 @@ class LinkResolver:
                 self.database_away = False
             except DatabaseAwayError:
                 self.database_away = True
+            except Exception:  # links in memory redirect all the same: no fault here may end the process
+                log.exception("following the links' changes has failed by a fault of ours; it begins again")
             await asyncio.sleep(FOLLOW_INTERVAL.total_seconds())
 
     async def _follow_once(self) -> None:
         if self._followed is None:
             self._followed = await self._store.last_change()
+            self._memory.forget_all()  # what was read before may have changed unseen
         while changed := await self._store.changed_since(self._followed):
             for link in changed:
                 self._take_over(link)
@@ -72,12 +75,13 @@ class LinkResolver:
             self._memory.refresh(link)
 
     async def _look_up(self, code: Code) -> Link | None:
+        told_of_changes = self._followed is not None
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT.total_seconds()):
                 link = await self._store.find(code)
         except TimeoutError as error:
             raise DatabaseAwayError("no answer in time") from error
-        if link is not None:
+        if link is not None and told_of_changes:
             self._memory.remember(link)
         return link
 

@@ -96,14 +96,17 @@ class LinkStore:
 
 
 async def add_missing_links(
-    connection: asyncpg.pool.PoolConnectionProxy, wanted: Mapping[Code, LinkFields], actor: str
+    connection: asyncpg.pool.PoolConnectionProxy,
+    wanted: Mapping[Code, LinkFields],
+    known: Collection[Code],
+    actor: str,
 ) -> None:
-    """Inside the caller's transaction: make the advocates and links of `wanted` that are missing.
+    """Inside the caller's transaction: make the advocates and links of `wanted`, but for the links that are `known`.
 
-    Only code, advocate and destination are taken from `wanted`.
+    Only code, advocate and destination are taken from `wanted`. A code that somebody else has taken since the caller
+    looked is a UniqueViolationError: who it belongs to has to be asked again.
     """
     await connection.execute(_SQL["add_advocates"], sorted({fields.advocate_id for fields in wanted.values()}))
-    known = await links_by_code(connection, wanted.keys())
     missing = {code: fields for code, fields in wanted.items() if code not in known}
     first_change = await connection.fetchval(_SQL["next_changes"], len(missing))
     advocates = [fields.advocate_id for fields in missing.values()]

@@ -15,13 +15,23 @@ from pydantic import BaseModel, Field
 from database.keys import LiveKey, Scope
 from http_api.access import Access
 from http_api.bodies import BodyTooLargeError
-from http_api.problems import ProblemError, not_found
+from http_api.openapi import Responses, Schema, problem
+from http_api.problems import ProblemError, ProblemKind, not_found
 from redirector.errors import ImportRefusedError, ImportRunningError
 from redirector.imports.importing import Importer, Progress, Upload
 from redirector.imports.lines import ImportFormat
 from redirector.journal.journal import JournalFullError
 
 PATH: Final = "/v1/clicks/import"
+
+_FILE: Final[Schema] = {"requestBody": {"required": True, "content": {"application/x-ndjson": {}}}}
+_PROBLEMS: Final[Responses] = {
+    400: problem(ProblemKind.EMPTY_BODY, when="There is no file in the body."),
+    409: problem(ProblemKind.IMPORT_RUNNING, when="The same file is being imported."),
+    413: problem(ProblemKind.BODY_TOO_LARGE, when="The file is larger than `import_bytes_max`."),
+    422: problem(ProblemKind.IMPORT_REFUSED, ProblemKind.INVALID_FIELD, when="The file cannot be imported at all."),
+    503: problem(ProblemKind.UNAVAILABLE, ProblemKind.JOURNAL_FULL, when="Postgres is away, or the disk is full."),
+}
 
 
 class BadLineOut(BaseModel):
@@ -70,7 +80,13 @@ def import_routes(desk: ImportDesk) -> APIRouter:
     router = APIRouter(tags=["imports"])
     writer = Annotated[LiveKey, Depends(desk.access.needs(Scope.LINKS_WRITE))]
 
-    @router.post(PATH, operation_id="import_clicks", summary="Import historical clicks from a file")
+    @router.post(
+        PATH,
+        operation_id="import_clicks",
+        summary="Import historical clicks from a file",
+        openapi_extra=_FILE,
+        responses=_PROBLEMS,
+    )
     async def import_clicks(
         request: Request,
         key: writer,
@@ -81,14 +97,19 @@ def import_routes(desk: ImportDesk) -> APIRouter:
             try:
                 progress = await desk.importer.run(Upload(path, sha256, line_format), key.key_id)
             except ImportRunningError as error:
-                raise ProblemError(HTTPStatus.CONFLICT, "import-running", str(error)) from error
+                raise ProblemError(HTTPStatus.CONFLICT, ProblemKind.IMPORT_RUNNING, str(error)) from error
             except ImportRefusedError as error:
-                raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "import-refused", str(error)) from error
+                raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, ProblemKind.IMPORT_REFUSED, str(error)) from error
             except JournalFullError as error:
-                raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "journal-full", str(error)) from error
+                raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, ProblemKind.JOURNAL_FULL, str(error)) from error
         return _shown(progress)
 
-    @router.get(f"{PATH}/{{import_id}}", operation_id="import_progress", summary="How far a running import is")
+    @router.get(
+        f"{PATH}/{{import_id}}",
+        operation_id="import_progress",
+        summary="How far a running import is",
+        responses={404: problem(ProblemKind.NOT_FOUND, when="No such import is running.")},
+    )
     async def import_progress(import_id: str, _key: writer) -> ProgressOut:
         """404 where no such import is running."""
         progress = desk.importer.progress(import_id)
@@ -114,7 +135,9 @@ async def _received(request: Request, desk: ImportDesk) -> AsyncIterator[tuple[P
             digest.update(chunk)
             file.write(chunk)
         if size_bytes == 0:
-            raise ProblemError(HTTPStatus.BAD_REQUEST, "empty-body", "the body is empty; send the file as the body")
+            raise ProblemError(
+                HTTPStatus.BAD_REQUEST, ProblemKind.EMPTY_BODY, "the body is empty; send the file as the body"
+            )
         file.flush()
         yield Path(file.name), digest.digest()
 

@@ -5,14 +5,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from database.keys import LiveKey, Scope
 from http_api.access import Access
-from http_api.problems import ProblemError, not_found, refused_field
+from http_api.openapi import Responses, problem
+from http_api.problems import ProblemError, ProblemKind, not_found, refused_field
 from link_events.identity import ADVOCATE_ID_PATTERN, CODE_PATTERN, AdvocateId, Code
 from redirector.codes import alias_fault, draw_code
 from redirector.destinations import DestinationPolicy, DestinationRefusedError, canonical_destination
@@ -23,11 +24,23 @@ from redirector.links.store import LinkChanges, LinkStore
 
 TAGS_MAX = 32
 
+NO_SUCH_LINK: Final[Responses] = {404: problem(ProblemKind.NOT_FOUND, when="There is no such link.")}
+
 Word = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
 AdvocateIdText = Annotated[str, StringConstraints(pattern=f"^{ADVOCATE_ID_PATTERN}$")]
 CodeText = Annotated[str, Path(pattern=f"^{CODE_PATTERN}$")]
+
+
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is beyond the years 1 to 9999 in UTC") from error
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class AdvocateIn(BaseModel):
@@ -60,7 +73,7 @@ class LinkIn(BaseModel):
     category: Word | None = None
     campaign: Word | None = None
     tags: list[Word] = Field(default_factory=list, max_length=TAGS_MAX)
-    expires_at: AwareDatetime | None = Field(None, description="From then on the link answers 410.")
+    expires_at: Instant | None = Field(None, description="From then on the link answers 410.")
     test: bool = Field(default=False, description="Its clicks are kept and never counted.")
 
 
@@ -70,7 +83,7 @@ class LinkPatch(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     destination: str | None = Field(None, description="A new destination; the earlier ones are kept as history.")
-    expires_at: AwareDatetime | None = Field(None, description="null: never.")
+    expires_at: Instant | None = Field(None, description="null: never.")
     disabled: bool = Field(default=False, description="true switches the link off (410), false on again.")
 
 
@@ -121,7 +134,12 @@ def link_routes(desk: LinkDesk) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["links"])
     writer = Annotated[LiveKey, Depends(desk.access.needs(Scope.LINKS_WRITE))]
 
-    @router.put("/advocates/{advocate_id}", operation_id="put_advocate", summary="Make or change an advocate")
+    @router.put(
+        "/advocates/{advocate_id}",
+        operation_id="put_advocate",
+        summary="Make or change an advocate",
+        responses={201: {"model": AdvocateOut, "description": "The advocate is new."}},
+    )
     async def put_advocate(
         advocate_id: AdvocateIdText, body: AdvocateIn, response: Response, _key: writer
     ) -> AdvocateOut:
@@ -130,14 +148,20 @@ def link_routes(desk: LinkDesk) -> APIRouter:
         response.status_code = HTTPStatus.CREATED if created else HTTPStatus.OK
         return _shown_advocate(advocate)
 
-    @router.post("/links", operation_id="issue_link", summary="Issue a short link", status_code=HTTPStatus.CREATED)
+    @router.post(
+        "/links",
+        operation_id="issue_link",
+        summary="Issue a short link",
+        status_code=HTTPStatus.CREATED,
+        responses={409: problem(ProblemKind.ALIAS_TAKEN, when="The alias belongs to another link.")},
+    )
     async def issue_link(body: LinkIn, response: Response, key: writer) -> LinkOut:
         """The link, with its code and short URL. 409 where the alias belongs to another link."""
         link = await _issue(desk, body, key)
         response.headers["Location"] = f"/v1/links/{link.code}"
         return desk.shown(link)
 
-    @router.get("/links/{code}", operation_id="get_link", summary="A link as stored")
+    @router.get("/links/{code}", operation_id="get_link", summary="A link as stored", responses=NO_SUCH_LINK)
     async def get_link(code: CodeText, _key: writer) -> LinkOut:
         """404 where there is none."""
         link = await desk.store.find(Code(code))
@@ -145,7 +169,12 @@ def link_routes(desk: LinkDesk) -> APIRouter:
             raise not_found(f"link {code}")
         return desk.shown(link)
 
-    @router.patch("/links/{code}", operation_id="change_link", summary="Change, disable or enable a link")
+    @router.patch(
+        "/links/{code}",
+        operation_id="change_link",
+        summary="Change, disable or enable a link",
+        responses=NO_SUCH_LINK,
+    )
     async def change_link(code: CodeText, body: LinkPatch, key: writer) -> LinkOut:
         """A link keeps its code and its advocate for ever; everything else that changes is kept as history."""
         changes = LinkChanges(
@@ -188,7 +217,7 @@ async def _issue(desk: LinkDesk, body: LinkIn, key: LiveKey) -> Link:
     except UnknownAdvocateError as error:
         raise refused_field("advocate_id", str(error)) from error
     except CodeTakenError as error:
-        raise ProblemError(HTTPStatus.CONFLICT, "alias-taken", f"alias: {error}") from error
+        raise ProblemError(HTTPStatus.CONFLICT, ProblemKind.ALIAS_TAKEN, f"alias: {error}") from error
     desk.memory.remember(link)
     return link
 

@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
+from http_api.openapi import RETRY_AFTER, Schema
 from http_api.problems import RETRY_AFTER_S
 from redirector import capture
 from redirector.metrics import RedirectMetrics
@@ -16,7 +17,20 @@ from redirector.redirecting import Answer, Redirector
 _NEVER_KEPT: Final = {
     "Cache-Control": "private, no-store",
     "Referrer-Policy": "strict-origin-when-cross-origin",
-    "X-Robots-Tag": "noindex",
+}
+
+
+_PAGE: Final[Schema] = {"content": {"text/html": {"schema": {"type": "string"}}}}
+_DOCUMENTED: Final[Schema] = {
+    "status_code": HTTPStatus.FOUND,
+    "response_class": Response,
+    "response_description": "The link's destination.",
+    "responses": {
+        302: {"headers": {"Location": {"schema": {"type": "string", "format": "uri"}}}},
+        404: _PAGE | {"description": "There is no such link."},
+        410: _PAGE | {"description": "The link is disabled or expired. The click is recorded."},
+        503: _PAGE | {"description": "The code cannot be looked up now.", "headers": RETRY_AFTER},
+    },
 }
 
 
@@ -27,12 +41,10 @@ def redirect_routes(redirector: Redirector, metrics: RedirectMetrics) -> APIRout
     @router.api_route("/robots.txt", methods=["GET", "HEAD"], include_in_schema=False)
     async def robots_txt() -> Response:
         """Crawlers are welcome: previews depend on them."""
-        return PlainTextResponse(ROBOTS_TXT, headers={"X-Robots-Tag": "noindex"})
+        return PlainTextResponse(ROBOTS_TXT)
 
-    @router.head(
-        "/{code}", operation_id="redirect_head", summary="As GET, without a body", status_code=HTTPStatus.FOUND
-    )
-    @router.get("/{code}", operation_id="redirect", summary="Follow a short link", status_code=HTTPStatus.FOUND)
+    @router.head("/{code}", operation_id="redirect_head", summary="As GET, without a body", **_DOCUMENTED)
+    @router.get("/{code}", operation_id="redirect", summary="Follow a short link", **_DOCUMENTED)
     @router.api_route("/{code}/", methods=["GET", "HEAD"], include_in_schema=False)
     async def redirect(code: str, request: Request) -> Response:
         """302 to the link's destination; 404, 410 and 503 are small pages. The click is journaled first."""

@@ -1,0 +1,30 @@
+"""The yardstick: a FastAPI route that looks a code up in a dict and redirects. It records nothing.
+
+python bench/plain_fastapi.py CODES_FILE PORT
+"""
+
+import sys
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, Response
+
+
+def plain_app(destinations: dict[str, str]) -> FastAPI:
+    """As a newcomer would write it, `async def`."""
+    app = FastAPI()
+
+    @app.get("/{code}")
+    async def follow(code: str) -> Response:
+        destination = destinations.get(code)
+        if destination is None:
+            return Response(status_code=404)
+        return Response(status_code=302, headers={"Location": destination, "Cache-Control": "private, no-store"})
+
+    return app
+
+
+if __name__ == "__main__":
+    codes = Path(sys.argv[1]).read_text(encoding="utf-8").split()
+    app = plain_app({code: f"https://www.example.com/landing/{code}" for code in codes})
+    uvicorn.run(app, port=int(sys.argv[2]), loop="uvloop", http="httptools", access_log=False, log_level="warning")

@@ -1,0 +1,55 @@
+"""`make bench`: measures on this machine and prints ratios; figures of different runs are not to be compared.
+
+python bench/run.py [redirects|aggregation …]      everything without arguments
+"""
+
+import asyncio
+import platform
+import shutil
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from aggregation import measure_aggregation
+from database.migrations import migrate
+from event_log.postgres import create_streams
+from link_events.streams import PARTITIONS_DEFAULT
+from redirects import measure_redirects
+from stage.postgres import Server, launched_postgres
+
+SECTIONS: Final = {"redirects": measure_redirects, "aggregation": measure_aggregation}
+LIBRARIES: Final = ("fastapi", "uvicorn", "uvloop", "httptools", "asyncpg", "orjson")
+
+
+def main() -> None:
+    """Run the sections asked for."""
+    if shutil.which("wrk") is None or shutil.which("taskset") is None:
+        sys.exit("The benchmarks need wrk and taskset (Debian: wrk, util-linux).")
+    print(_machine(), flush=True)
+    with launched_postgres() as server:
+        for name in sys.argv[1:] or SECTIONS:
+            database = f"bench_{name}"
+            _make_database(server, database)
+            with tempfile.TemporaryDirectory(prefix="advolink-bench-") as folder:
+                table = SECTIONS[name](server, database, Path(folder))
+            print(f"\n{table.markdown()}", flush=True)
+
+
+def _make_database(server: Server, database: str) -> None:
+    server.execute(f"CREATE DATABASE {database}")
+    asyncio.run(migrate(server.dsn(database)))
+    asyncio.run(create_streams(server.dsn(database), PARTITIONS_DEFAULT))
+
+
+def _machine() -> str:
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    cpus = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("model name\t: ")[1:]
+    model = cpus[0].splitlines()[0] if cpus else platform.machine()
+    build = f"{platform.python_implementation()} {platform.python_version()} ({platform.python_compiler()})"
+    return f"{len(cpus)} x {model}; {build}; {libraries}"
+
+
+if __name__ == "__main__":
+    main()

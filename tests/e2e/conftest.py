@@ -1,0 +1,32 @@
+"""A stack of its own for every test, and the click logs it is fed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stage.api import Api
+from stage.click_log import real_log, write_twin
+from stage.up import Up, data_directory, started_up
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[Up]:
+    """An `advolink up` that the test may do anything to."""
+    with data_directory(tmp_path) as directory, started_up(directory, "--allow-private-destinations=127.0.0.1") as up:
+        up.until_up()
+        yield up
+
+
+@pytest.fixture
+def api(own_stack: Up) -> Iterator[Api]:
+    """The stack's API."""
+    client = Api(own_stack)
+    yield client
+    client.close()
+
+
+@pytest.fixture(params=["twin", "real"])
+def click_log(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A click log: the generated twin, and the real one where it is here."""
+    return write_twin(tmp_path / "twin.jsonl", 400) if request.param == "twin" else real_log()

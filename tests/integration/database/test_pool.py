@@ -1,0 +1,178 @@
+"""Whatever means that Postgres is away has one name; what is our own mistake keeps its own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from database.pool import DatabaseAwayError, Pool, UnreadableDsnError, connected, connected_once, open_pool
+from stage.postgres import Server
+from stage.sql import execute, fetch_value
+from stage.waiting import eventually_async
+
+KILL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pool test'"
+ASLEEP = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+
+
+@pytest.fixture
+async def pool(database_dsn: str) -> AsyncIterator[Pool]:
+    """Two connections that wait for an answer for a moment."""
+    pool = await open_pool(
+        database_dsn, connections_max=2, command_timeout=timedelta(seconds=0.5), application="pool test"
+    )
+    yield pool
+    pool.terminate()
+
+
+@pytest.fixture
+async def frail_pool(frail_dsn: str) -> AsyncIterator[Pool]:
+    """The same, to a server that goes down."""
+    pool = await open_pool(frail_dsn, connections_max=2, command_timeout=timedelta(seconds=5), application="pool test")
+    yield pool
+    pool.terminate()
+
+
+async def _ask(pool: Pool, sql: str = "SELECT 1", *values: Any) -> Any:
+    async with connected(pool) as connection:
+        return await connection.fetchval(sql, *values)
+
+
+@pytest.mark.parametrize(
+    ("sql", "values", "error"),
+    [
+        ("SELECT $1::int", ("one",), asyncpg.DataError),
+        ("SELECT $1::int", (2**40,), asyncpg.DataError),
+        ("SELECT $1::int", (1, 2), asyncpg.InterfaceError),
+        ("SELECT $1::text", ("\0",), asyncpg.CharacterNotInRepertoireError),
+        ("SELEKT", (), asyncpg.PostgresSyntaxError),
+        ("SELECT * FROM no_table", (), asyncpg.UndefinedTableError),
+        ("SELECT 1 / 0", (), asyncpg.DivisionByZeroError),
+        ("INSERT INTO programme VALUES (true)", (), asyncpg.UniqueViolationError),
+    ],
+)
+async def test_a_wrong_query_is_no_outage(
+    pool: Pool, sql: str, values: tuple[Any, ...], error: type[Exception]
+) -> None:
+    """Waiting would not mend it: it is passed on as it is, and the connection can still be used."""
+    with pytest.raises(error):
+        await _ask(pool, sql, *values)
+    assert await _ask(pool) == 1
+
+
+async def test_using_a_connection_twice_at_once_is_no_outage(pool: Pool, database_dsn: str) -> None:
+    """It is a bug of ours."""
+    async with connected(pool) as connection:
+        busy = asyncio.ensure_future(connection.fetchval("SELECT pg_sleep(0.3)"))
+        await eventually_async(lambda: fetch_value(database_dsn, ASLEEP))
+        with pytest.raises(asyncpg.InterfaceError):
+            await connection.fetchval("SELECT 1")
+        await busy
+
+
+@pytest.mark.parametrize("code", ["53100", "53200", "53300", "57014", "57P01", "57P03", "08006"])
+async def test_a_server_in_trouble_is_an_outage(pool: Pool, code: str) -> None:
+    """A full disk, no memory, too many connections, a cancelled query, a shutdown: it will be back."""
+    with pytest.raises(DatabaseAwayError):
+        await _ask(pool, f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$")
+
+
+async def test_an_answer_that_does_not_come_in_time_is_an_outage(pool: Pool) -> None:
+    """Its connection is not used again for another's answer."""
+    with pytest.raises(DatabaseAwayError):
+        await _ask(pool, "SELECT 2 FROM pg_sleep(30)")
+    assert [await _ask(pool) for _ in range(3)] == [1, 1, 1]
+
+
+async def test_a_connection_that_is_killed_in_a_transaction_is_an_outage(pool: Pool, database_dsn: str) -> None:
+    """The next one is new."""
+
+    async def killed_half_way() -> None:
+        async with connected(pool) as connection, connection.transaction():
+            await connection.execute("UPDATE programme SET timezone = 'Asia/Tokyo'")
+            await execute(database_dsn, KILL)
+            await connection.execute("SELECT 1")
+
+    with pytest.raises(DatabaseAwayError):
+        await killed_half_way()
+    assert await _ask(pool, "SELECT timezone FROM programme") == "UTC"
+
+
+async def test_a_pool_whose_connections_are_all_in_use_is_an_outage(pool: Pool) -> None:
+    """Nobody waits without a bound."""
+    async with connected(pool), connected(pool):
+        with pytest.raises(DatabaseAwayError):
+            await _ask(pool)
+    assert await _ask(pool) == 1
+
+
+async def test_a_pool_that_was_closed_is_an_outage(pool: Pool) -> None:
+    """As where a request is answered while the service stops."""
+    pool.terminate()
+    with pytest.raises(DatabaseAwayError):
+        await _ask(pool)
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+async def test_a_server_that_goes_down_is_an_outage_until_it_is_back(
+    frail_server: Server, frail_dsn: str, frail_pool: Pool, how: str
+) -> None:
+    """While it goes, while it is gone, and not any more once it is back: the pool outlives it."""
+    running = asyncio.create_task(_ask(frail_pool, "SELECT pg_sleep(30)"))
+    await eventually_async(lambda: fetch_value(frail_dsn, ASLEEP))
+    await asyncio.to_thread(getattr(frail_server, how))
+    with pytest.raises(DatabaseAwayError):
+        await running
+    for _ in range(3):
+        with pytest.raises(DatabaseAwayError):
+            await _ask(frail_pool)
+    await asyncio.to_thread(frail_server.start)
+    assert [await _ask(frail_pool) for _ in range(3)] == [1, 1, 1]
+
+
+async def test_connections_that_were_idle_while_the_server_restarted_are_replaced(
+    frail_server: Server, frail_pool: Pool
+) -> None:
+    """Whoever asks first after a restart is told at most that it was away."""
+    async with connected(frail_pool), connected(frail_pool):
+        pass
+    await asyncio.to_thread(frail_server.stop)
+    await asyncio.to_thread(frail_server.start)
+    outcomes = [await asyncio.gather(_ask(frail_pool), return_exceptions=True) for _ in range(4)]
+    assert {type(outcome) for (outcome,) in outcomes} <= {int, DatabaseAwayError}
+    assert await _ask(frail_pool) == 1
+
+
+async def test_a_pool_is_made_without_a_server(frail_server: Server, frail_dsn: str) -> None:
+    """A service starts while Postgres is away."""
+    await asyncio.to_thread(frail_server.stop)
+    pool = await open_pool(frail_dsn, connections_max=1, application="pool test")
+    with pytest.raises(DatabaseAwayError):
+        await _ask(pool)
+    await asyncio.to_thread(frail_server.start)
+    assert await _ask(pool) == 1
+    pool.terminate()
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    ["postgresql://nobody.invalid/x", "postgresql://127.0.0.1:1/x", "{server}/no_such_database", "{stranger}/postgres"],
+)
+async def test_a_server_that_does_not_take_us_is_an_outage(postgres_server: Server, dsn: str) -> None:
+    """No such host, nobody there, a database that is yet to be made, a password that is being changed."""
+    server = postgres_server.dsn("").partition("/?")[0]
+    password = postgres_server.cluster.password
+    target = dsn.format(server=server, stranger=server.replace(password, "wrong"))
+    with pytest.raises(DatabaseAwayError):
+        async with connected_once(f"{target}?sslmode=disable"):
+            pass
+
+
+async def test_what_is_no_dsn_is_told_without_repeating_it() -> None:
+    """It may hold a password."""
+    with pytest.raises(UnreadableDsnError) as refused:
+        async with connected_once("postgresql://ada:hunter2/3@here/x"):
+            pass
+    assert "hunter2" not in str(refused.value)

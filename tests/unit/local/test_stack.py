@@ -1,0 +1,83 @@
+"""The services are told what the stack is, by their environment."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from local.data_directory import DataDirectory
+from local.ports import Ports
+from local.postgres.binaries import Binaries
+from local.postgres.cluster import Cluster
+from local.postgres.home import Home
+from local.settings import PostgresChoice
+from local.stack import AGGREGATOR_STOP, POSTGRES_STOP, REDIRECTOR_STOP, Services, postgres_program
+
+
+@pytest.fixture
+def services() -> Services:
+    return Services(
+        directory=DataDirectory(Path("/data")),
+        ports=Ports(8080, 8081, 9080, 9081),
+        postgres_dsn="postgresql://here",
+        partitions=3,
+        public_url="https://go.example",
+        private_hosts=("intranet.example", "10.0.0.1"),
+        inherited={"PATH": "/bin", "ADVOLINK_PARTITIONS": "5"},
+    )
+
+
+def cluster_in(place: Path, binaries: Path = Path("/bin")) -> Cluster:
+    found = Binaries(binaries, 15, "15.1", PostgresChoice.SYSTEM)
+    return Cluster(Home(place, place, None), found, 5432, "secret")
+
+
+def test_the_redirector_is_told_everything_it_needs(services: Services) -> None:
+    environment = services.redirector().environment
+    told = {name: value for name, value in environment.items() if name.startswith("ADVOLINK_")}
+    hosts = told.pop("ADVOLINK_REDIRECTOR_PRIVATE_HOSTS")
+    assert orjson.loads(hosts) == ["intranet.example", "10.0.0.1"]
+    assert told == {
+        "ADVOLINK_POSTGRES_DSN": "postgresql://here",
+        "ADVOLINK_PARTITIONS": "3",
+        "ADVOLINK_REDIRECTOR_HOST": "127.0.0.1",
+        "ADVOLINK_REDIRECTOR_PORT": "8080",
+        "ADVOLINK_REDIRECTOR_MANAGEMENT_PORT": "9080",
+        "ADVOLINK_REDIRECTOR_JOURNAL_DIR": "/data/journals",
+        "ADVOLINK_REDIRECTOR_PUBLIC_URL": "https://go.example",
+    }
+
+
+def test_the_aggregator_is_told_everything_it_needs(services: Services) -> None:
+    environment = services.aggregator().environment
+    assert {name: value for name, value in environment.items() if name.startswith("ADVOLINK_")} == {
+        "ADVOLINK_POSTGRES_DSN": "postgresql://here",
+        "ADVOLINK_PARTITIONS": "3",
+        "ADVOLINK_AGGREGATOR_HOST": "127.0.0.1",
+        "ADVOLINK_AGGREGATOR_PORT": "8081",
+        "ADVOLINK_AGGREGATOR_MANAGEMENT_PORT": "9081",
+    }
+
+
+def test_other_variables_are_passed_on(services: Services) -> None:
+    assert services.redirector().environment["PATH"] == "/bin"
+
+
+def test_all_deadlines_together_are_under_thirty_seconds() -> None:
+    assert (REDIRECTOR_STOP + AGGREGATOR_STOP + POSTGRES_STOP).total_seconds() < 30
+
+
+def test_postgres_gets_nothing_of_the_environment_and_listens_on_loopback_only() -> None:
+    program = postgres_program(cluster_in(Path("/place")), DataDirectory(Path("/data")))
+    assert set(program.environment) == {"LANG", "LC_ALL", "PATH"}
+    assert "listen_addresses=127.0.0.1" in program.command
+    assert 'unix_socket_directories="/place/socket"' in program.command
+
+
+def test_postgres_has_no_socket_where_its_path_would_be_too_long() -> None:
+    longest = Path("/" + "x" * (107 - len("/" + "/socket/.s.PGSQL.5432")))
+    assert 'unix_socket_directories=""' not in cluster_in(longest).command()
+    assert cluster_in(longest).has_socket
+    too_long = longest.with_name(longest.name + "x")
+    assert "unix_socket_directories=" in cluster_in(too_long).command()
+    assert not cluster_in(too_long).has_socket
