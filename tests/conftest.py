@@ -45,6 +45,23 @@ def database_dsn(postgres_server: Server) -> Iterator[str]:
         yield dsn
 
 
+@pytest.fixture(scope="module")
+def module_database_dsn(postgres_server: Server) -> Iterator[str]:
+    """One for all tests of a module, for those that do not mind what the others leave in it."""
+    with _copied_database(postgres_server, TEMPLATE) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="module")
+def module_dsn(postgres_server: Server) -> Iterator[str]:
+    """A migrated database that the tests of a module share, for those that mind nothing the others leave there.
+
+    Making one takes longer than most tests.
+    """
+    with _copied_database(postgres_server, TEMPLATE) as dsn:
+        yield dsn
+
+
 @pytest.fixture
 def empty_database_dsn(postgres_server: Server) -> Iterator[str]:
     """A fresh database that nobody has migrated, dropped afterwards."""
@@ -72,6 +89,15 @@ def frail_dsn(frail_server: Server) -> Iterator[str]:
     with _copied_database(frail_server, TEMPLATE) as dsn:
         yield dsn
         frail_server.start()
+
+
+@pytest.fixture(scope="module")
+def frail_module_dsn(_frail_server: Server) -> Iterator[str]:
+    """A migrated database in it that the tests of a module share."""
+    _frail_server.start()
+    with _copied_database(_frail_server, TEMPLATE) as dsn:
+        yield dsn
+        _frail_server.start()
 
 
 @contextmanager

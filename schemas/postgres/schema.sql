@@ -137,12 +137,14 @@ CREATE TABLE partition_offset (
 ) WITH (fillfactor = 50);
 
 -- writer: the aggregator. The highest seq applied of each journal, and when that was captured.
+-- `first_captured_at`: when the first record that came was captured; never changes.
 CREATE TABLE watermark (
     journal bytea NOT NULL,
     stream text COLLATE "C" NOT NULL,
     partition integer NOT NULL,
     seq bigint NOT NULL,
     captured_at timestamptz NOT NULL,
+    first_captured_at timestamptz NOT NULL,
     sealed boolean NOT NULL DEFAULT false,
     CONSTRAINT watermark_pkey PRIMARY KEY (journal, stream, partition)
 ) WITH (fillfactor = 50);

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from aggregator.applying.consumer import PartitionConsumer, Parts
-from aggregator.applying.store import ApplyingStore
+from aggregator.applying.store import ApplyingStore, StandingReader
 from aggregator.clicks.store import ClickStore
 from aggregator.counts.store import CountsStore
 from aggregator.judge import PLAIN_RULES, Context, load_named_agents
@@ -39,6 +39,8 @@ from link_events.reasons import HoleKind
 from link_events.streams import STREAMS_CARRIED, Partition
 
 APPLYING_CONNECTIONS_MAX = 4
+"""One of them is housekeeping's; the consumers of all partitions take turns at the others."""
+
 READING_CONNECTIONS_MAX = 8
 LOG_CONNECTIONS_MAX = 4
 
@@ -54,7 +56,7 @@ class Service:
 
     public: FastAPI
     metrics: AggregatorMetrics
-    store: ApplyingStore
+    standings: StandingReader
     event_log: PostgresEventLog
     consumers: Sequence[PartitionConsumer]
     stopping: bool = False
@@ -85,10 +87,10 @@ class Service:
     async def _read_standings(self) -> Mapping[str, int]:
         """Set the lag of every partition, and return how many seqs are missing."""
         for stream in STREAMS_CARRIED:
-            standings = await self.store.standings(stream)
+            standings = await self.standings.standings(stream)
             for partition, end in (await self.event_log.end_offsets(stream)).items():
                 self.metrics.standing.lag.labels(stream, partition).set(end - standings.get(partition, 0))
-        return await self.store.open_holes()
+        return await self.standings.open_holes()
 
 
 async def run_aggregator(settings: AggregatorSettings) -> None:
@@ -114,13 +116,16 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
     metrics = AggregatorMetrics()
     event_log = PostgresEventLog(pools["log"])
     store = ApplyingStore(pools["applying"], owner=secrets.token_hex(8))
-    parts = Parts(event_log, settings.partitions, store, Context(load_named_agents()), PLAIN_RULES, metrics.applying)
+    turns = asyncio.Semaphore(APPLYING_CONNECTIONS_MAX - 1)
+    judged_by = (Context(load_named_agents()), PLAIN_RULES)
+    parts = Parts(event_log, settings.partitions, store, *judged_by, metrics.applying, turns)
     consumers = [
         PartitionConsumer(stream, Partition(number), parts)
         for stream in STREAMS_CARRIED
         for number in range(settings.partitions)
     ]
-    service = Service(build_public_app(pools["reading"]), metrics, store, event_log, consumers)
+    standings = StandingReader(pools["reading"])
+    service = Service(build_public_app(pools["reading"]), metrics, standings, event_log, consumers)
     tasks = [asyncio.create_task(consumer.run(), name="applying a partition") for consumer in consumers]
     tasks.append(asyncio.create_task(keep_house(store, event_log, settings.log_retention), name="housekeeping"))
     for task in tasks:

@@ -20,7 +20,8 @@ from database.pool import connected, connected_once
 from database.queries import load_queries
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
-_TOKEN: Final = re.compile(r"adv_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
+_KEY_ID: Final = re.compile(r"[0-9a-f]{12}")
+_TOKEN: Final = re.compile(rf"adv_({_KEY_ID.pattern})_([A-Za-z0-9_-]{{43}})")
 _SECRET_BYTES: Final = 32
 _KEY_ID_BYTES: Final = 6
 
@@ -86,6 +87,8 @@ class KeyStore:
 
     async def revoke(self, key_id: str) -> bool:
         """End a key; False where there is none of that id. Ending it twice changes nothing."""
+        if _KEY_ID.fullmatch(key_id) is None:
+            return False
         async with connected(self._pool) as connection:
             return await connection.fetchval(_SQL["revoke_key"], key_id) is not None
 

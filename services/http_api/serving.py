@@ -15,8 +15,11 @@ from typing import Any, Final
 import uvicorn
 from starlette.types import ASGIApp
 
-STOP_DEADLINE_S: Final = 10
-"""How long requests in flight may take to finish after the stop signal."""
+from http_api.bounded_heads import BoundedHeads
+
+STOP_DEADLINE_S: Final = 6
+"""How long requests in flight may take to finish after the stop signal. With the redirector's drain after it, it must
+fit into the 12 s that `advolink up` gives the redirector."""
 
 CONNECTIONS_WAITING_MAX: Final = 2048
 """Connections the kernel keeps until they are accepted."""
@@ -116,7 +119,7 @@ def _server(binding: Binding) -> _Server:
             binding.app,
             host=binding.host,
             port=binding.port,
-            http="httptools",
+            http=BoundedHeads,
             loop="none",
             log_config=None,
             access_log=False,  # an access log would hold client addresses

@@ -18,7 +18,8 @@ REDIRECTOR: Final = "redirector"
 AGGREGATOR: Final = "aggregator"
 POSTGRES: Final = "postgres"
 
-# Together under the 30 s in which a stack stops, the last resort included.
+# Together under the 30 s in which a stack stops, the last resort included. The services first let requests finish
+# (http_api.serving.STOP_DEADLINE_S), then the redirector drains (ADVOLINK_REDIRECTOR_DRAIN_SECONDS).
 REDIRECTOR_STOP: Final = timedelta(seconds=12)
 AGGREGATOR_STOP: Final = timedelta(seconds=7)
 POSTGRES_STOP: Final = timedelta(seconds=8)

@@ -41,6 +41,7 @@ from redirector.redirecting import Redirector
 from redirector.routes import imports, links, redirects
 from redirector.settings import RedirectorSettings
 from redirector.shipments import Shipment, Shipments, seal_and_finish
+from redirector.tidying import keep_tidy
 
 LINK_CONNECTIONS_MAX = 8
 LOG_CONNECTIONS_MAX = 4
@@ -109,17 +110,19 @@ async def running(settings: RedirectorSettings, failures: Failures) -> AsyncIter
     tasks = [
         asyncio.create_task(keep_beating(own.journal, settings.heartbeat_interval), name="heartbeats"),
         asyncio.create_task(service.resolver.follow_changes(), name="following links"),
+        asyncio.create_task(keep_tidy(settings.journal_dir, settings.journal_retention), name="tidying"),
     ]
     for task in tasks:
         failures.watch(task)
     try:
         yield service
     finally:
+        pools[0].terminate()  # before what uses it is cancelled: a Postgres that hangs holds up no stop
         await cancel_all(tasks)
-        await shipments.stop(timedelta(seconds=settings.drain_seconds))
+        await shipments.drain(timedelta(seconds=settings.drain_seconds))
+        pools[1].terminate()
+        await shipments.stop()
         await event_log.close()
-        for pool in pools:
-            pool.terminate()
 
 
 async def _start_journals(settings: RedirectorSettings, shipments: Shipments) -> Shipment:

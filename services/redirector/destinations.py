@@ -14,7 +14,7 @@ DESTINATION_CHARS_MAX: Final = 2_048
 """Longer addresses fail in mail programs, chat windows and proxies."""
 
 _WEB_SCHEMES: Final = frozenset({"http:", "https:"})
-_LOCAL_SUFFIXES: Final = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".intranet", ".corp")
+_LOCAL_SUFFIXES: Final = (".localhost", ".local", ".internal", ".home", ".home.arpa", ".lan", ".intranet", ".corp")
 
 
 class DestinationRefusedError(ValueError):

@@ -61,8 +61,8 @@ class Redirector:
     async def _recorded(self, link: Link, state: LinkState, request: Request) -> bool:
         """Whether the request may be answered: its click is in the journal, or the policy lets it go unrecorded."""
 
-        def make_click(captured_at: datetime) -> Click:
-            return capture_click(request, link, state, captured_at)
+        def make_click(occurred_at: datetime) -> Click:
+            return capture_click(request, link, state, occurred_at)
 
         try:
             await self._recorder.record(link.advocate_id, make_click)

@@ -82,18 +82,26 @@ class Shipments:
             ending.add_done_callback(lambda _: self._endings.pop(journal, None))
             self._endings[journal] = ending
 
+    async def abandon(self, shipment: Shipment) -> None:
+        """Close a journal whose writing broke off, so that the next to open it learns from the disk where it stands."""
+        if shipment.journal.journal_id in self._shipments:
+            await self._let_go(shipment)
+
     def unacked_events(self) -> int:
         """Events journaled by this process and not yet taken by the log."""
         return sum(shipment.shipper.unacked_events() for shipment in self)
 
-    async def stop(self, drain: timedelta) -> None:
-        """Give the log a last chance to take what is left, then sync and close every journal."""
+    async def drain(self, wait: timedelta) -> None:
+        """Sync every journal, and give the log a last chance to take what is left."""
         for shipment in self:
             await shipment.journal.sync()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(drain.total_seconds()):
+            async with asyncio.timeout(wait.total_seconds()):
                 for shipment in self:
                     await shipment.shipper.drained()
+
+    async def stop(self) -> None:
+        """Stop shipping and close every journal."""
         await cancel_all(self._endings.values())
         for shipment in self:
             await self._let_go(shipment)
@@ -101,7 +109,10 @@ class Shipments:
     async def _end(self, shipment: Shipment) -> None:
         await shipment.shipper.drained()
         await self._let_go(shipment)
-        mark_done(shipment.journal.directory)
+        try:
+            mark_done(shipment.journal.directory)
+        except OSError:  # it is found done again at the next start
+            log.exception("%s cannot be marked as done", shipment.journal.directory)
         log.info("journal %s is sealed and shipped", shipment.journal.journal_id.hex())
 
     async def _let_go(self, shipment: Shipment) -> None:
@@ -112,7 +123,10 @@ class Shipments:
 
     async def _keep_expired(self, journal: Journal, shipper: Shipper) -> None:
         while True:
-            expire_segments(journal, shipper.position, self._retention)
+            try:
+                expire_segments(journal, shipper.position, self._retention)
+            except OSError:  # redirects go on whatever becomes of old segments
+                log.exception("shipped segments of %s cannot be let go", journal.directory)
             await asyncio.sleep(EXPIRE_INTERVAL.total_seconds())
 
 

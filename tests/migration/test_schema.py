@@ -52,11 +52,15 @@ async def test_the_migrations_lead_to_schema_sql(empty_database_dsn: str) -> Non
         "UPDATE programme SET timezone = 'Asia/Kolkata'",
     ],
 )
-async def test_the_comparison_sees_every_kind_of_difference(database_dsn: str, change: str) -> None:
+async def test_the_comparison_sees_every_kind_of_difference(module_dsn: str, change: str) -> None:
     """A comparison that overlooks something proves nothing."""
-    before = await _looked_at(database_dsn)
-    await execute(database_dsn, change)
-    assert await _looked_at(database_dsn) != before
+    async with session(module_dsn) as connection:
+        before = await catalog(connection)
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute(change)
+        assert await catalog(connection) != before
+        await transaction.rollback()
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -69,7 +73,7 @@ def test_every_table_names_its_one_writer(table: str) -> None:
     assert [line for line in comment if line.startswith("-- writer: the ")] == comment[:1], table
 
 
-async def test_every_table_of_the_database_is_declared(database_dsn: str) -> None:
+async def test_every_table_of_the_database_is_declared(module_dsn: str) -> None:
     """The comments above are read for all of them."""
-    relations = (await _looked_at(database_dsn))["relations"]
+    relations = (await _looked_at(module_dsn))["relations"]
     assert sorted(str(name) for name, kind, *_ in relations if kind in (b"r", b"p")) == sorted(TABLES)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from link_events.codec import decode
 from link_events.events import Click, Event
@@ -16,6 +16,9 @@ from redirector.journal.frames import Frame, frame_at, scan_frames
 from redirector.journal.journal import Encode, Journal, JournalFullError, Limits, utc_now
 from redirector.journal.reading import first_position, read_batch
 from redirector.journal.segments import Slice, read_header, segment_numbers, segment_path
+from stage.sql import fetch
+
+T = TypeVar("T")
 
 JOURNAL: Final = JournalId(bytes.fromhex("00c0ffee00c0ffee"))
 """The journal of tests that need one."""
@@ -121,3 +124,29 @@ def events_in(directory: Path) -> list[Event]:
 def clicks_in(directory: Path) -> list[Click]:
     """Every click among them."""
     return [event.data for event in events_in(directory) if isinstance(event.data, Click)]
+
+
+def records_in(directory: Path) -> dict[int, list[tuple[bytes, int, bytes]]]:
+    """What the log must hold of the journal in `directory`: by partition, in order, (journal, seq, value)."""
+    records: dict[int, list[tuple[bytes, int, bytes]]] = {}
+    for number in segment_numbers(directory):
+        data = segment_path(directory, number).read_bytes()
+        header = read_header(data)
+        for _, found in scan_frames(data, header.size_bytes):
+            if isinstance(found, Frame):
+                records.setdefault(found.partition, []).append((header.journal, found.seq, found.payload))
+    return records
+
+
+async def logged_records(dsn: str) -> dict[int, list[tuple[bytes, int, bytes]]]:
+    """What the Postgres log holds: by partition, in the order of offsets, (journal, seq, value)."""
+    sql = "SELECT partition, journal, seq, value FROM log_record ORDER BY partition, log_offset"
+    records: dict[int, list[tuple[bytes, int, bytes]]] = {}
+    for partition, *record in await fetch(dsn, sql):
+        records.setdefault(partition, []).append((bytes(record[0]), record[1], bytes(record[2])))
+    return records
+
+
+def told_once(records: dict[int, list[T]]) -> dict[int, list[T]]:
+    """The same without repetitions: at least once, seen as readers see it."""
+    return {partition: list(dict.fromkeys(given)) for partition, given in records.items()}

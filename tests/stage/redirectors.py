@@ -10,15 +10,18 @@ import httpx2
 
 from http_api.management import management_app
 from http_api.serving import Failures
+from link_events.events import Click
 from redirector.app import Service, running
 from redirector.settings import RedirectorSettings
 from stage.events import BROWSER
+from stage.journals import clicks_in
+from stage.waiting import eventually_async
 
 PUBLIC_URL: Final = "https://go.example.com"
 DESTINATION: Final = "https://www.example.com/"
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunningRedirector:
     """One redirector and how it is asked."""
 
@@ -26,6 +29,21 @@ class RunningRedirector:
     client: httpx2.AsyncClient
     management: httpx2.AsyncClient
     key: str
+    clicks_seen: int = 0
+
+    def new_clicks(self) -> list[Click]:
+        """The live clicks that came into its journal since this was last asked."""
+        clicks = clicks_in(self.journal_directory)
+        new = clicks[self.clicks_seen :]
+        self.clicks_seen = len(clicks)
+        return new
+
+    async def shipped(self) -> None:
+        """Wait until the log has taken everything that was journaled so far."""
+        await eventually_async(self._has_shipped, what="everything is shipped")
+
+    async def _has_shipped(self) -> bool:
+        return self.service.shipments.unacked_events() == 0
 
     @property
     def journal_directory(self) -> Path:

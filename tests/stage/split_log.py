@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import chain, repeat
 
-from event_log.contract import EventLog, LoggedRecord, Record
+from event_log.contract import NOTHING_ACKED, EventLog, LoggedRecord, Record
 from link_events.identity import JournalId, Seq
 from link_events.streams import Offset, Partition, Stream
 
@@ -23,9 +23,11 @@ class SplitLog:
         """As inside."""
         await self._inside.check(stream, partitions)
 
-    async def append(self, stream: Stream, partition: Partition, records: Sequence[Record]) -> None:
+    async def append(
+        self, stream: Stream, partition: Partition, records: Sequence[Record], *, acked: Seq = NOTHING_ACKED
+    ) -> None:
         """As inside."""
-        await self._inside.append(stream, partition, records)
+        await self._inside.append(stream, partition, records, acked=acked)
 
     async def read(
         self, stream: Stream, partition: Partition, from_offset: Offset, *, records_max: int, wait: timedelta

@@ -23,6 +23,10 @@ EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD_MAX: Final = timedelta(days=1)
 """… to this far ahead of our clock. Beyond lies a broken clock, not a click."""
 
+DATES_MAX: Final = 64
+"""UTC dates of one batch: each costs a COPY the locks of a raw partition and its indexes, out of a table that all
+transactions of the server share."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
@@ -56,6 +60,18 @@ def read_records(
 ) -> Sequence[ReadRecord | DeadLetter]:
     """What each record says, in order."""
     return [_read(Origin(one.record.journal, stream, partition, one.record.seq), one, now) for one in records]
+
+
+def cut_by_dates(
+    records: Sequence[ReadRecord | DeadLetter], dates_max: int = DATES_MAX
+) -> Sequence[ReadRecord | DeadLetter]:
+    """The longest beginning of `records` whose clicks are of at most `dates_max` UTC dates; never empty."""
+    dates: set[date] = set()
+    for index, one in enumerate(records):
+        dates |= raw_dates([one])
+        if len(dates) > dates_max:
+            return records[:index]
+    return records
 
 
 def raw_dates(records: Iterable[ReadRecord | DeadLetter]) -> set[date]:

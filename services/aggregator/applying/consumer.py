@@ -4,14 +4,15 @@ Where it stands is known to Postgres alone. After anything unexpected the offset
 there: a batch whose commit had an unknown outcome is either in the row or is done again.
 """
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from aggregator.applying.batch import Admitted, admit, judge_clicks, raw_dates, read_records
+from aggregator.applying.batch import Admitted, admit, cut_by_dates, judge_clicks, raw_dates, read_records
 from aggregator.applying.fold import JudgedClick, fold
 from aggregator.applying.store import ApplyingStore, Claim, LostPartitionError, OvertakenError
 from aggregator.judge import Context, Rules
@@ -35,7 +36,8 @@ class Parts:
     """What every partition's consumer works with.
 
     `partitions` is how many the log must have: were there more, nobody would apply them. `context` and `rules` are what
-    clicks are judged by.
+    clicks are judged by. A consumer takes one of `turns` while it works in Postgres, so that together they never ask
+    for more connections than there are: waiting for a turn is no outage.
     """
 
     event_log: EventLog
@@ -44,6 +46,7 @@ class Parts:
     context: Context
     rules: Rules
     metrics: ApplyingMetrics
+    turns: asyncio.Semaphore = field(default_factory=asyncio.Semaphore)
 
 
 class PartitionConsumer:
@@ -57,6 +60,7 @@ class PartitionConsumer:
         self._store = parts.store
         self._judged_by = (parts.context, parts.rules)
         self._metrics = parts.metrics
+        self._turns = parts.turns
         self._ours = False
         self.applying = False
 
@@ -83,11 +87,12 @@ class PartitionConsumer:
     async def _take(self) -> Claim:
         """The partition, claimed the first time and read again after that."""
         await self._log.check(self._stream, self._partitions)
-        if self._ours:
-            return await self._store.reload(self._stream, self._partition)
-        claim = await self._store.claim(self._stream, self._partition)
-        self._ours = True
-        return claim
+        async with self._turns:
+            if self._ours:
+                return await self._store.reload(self._stream, self._partition)
+            claim = await self._store.claim(self._stream, self._partition)
+            self._ours = True
+            return claim
 
     async def _apply_from(self, claim: Claim, backoff: Backoff) -> None:
         """Apply what the log has from where `claim` stands, batch after batch."""
@@ -96,17 +101,18 @@ class PartitionConsumer:
                 self._stream, self._partition, claim.next_offset, records_max=BATCH_RECORDS_MAX, wait=READ_WAIT
             )
             if records:
-                claim = await self._apply(claim, records)
+                async with self._turns:
+                    claim = await self._apply(claim, records)
             self.applying = True
             self._metrics.stopped.labels(self._stream, self._partition).set(0)
             backoff.reset()
 
     async def _apply(self, claim: Claim, records: Sequence[LoggedRecord]) -> Claim:
-        """One batch in one transaction; then where the partition stands."""
-        read = read_records(self._stream, self._partition, records, datetime.now(UTC))
+        """One batch, as many of `records` as fit, in one transaction; then where the partition stands."""
+        read = cut_by_dates(read_records(self._stream, self._partition, records, datetime.now(UTC)))
         await self._store.ensure_days(raw_dates(read))
-        next_offset = Offset(records[-1].offset + 1)
-        journals = {record.record.journal for record in records}
+        next_offset = Offset(read[-1].logged.offset + 1)
+        journals = {one.logged.record.journal for one in read}
         with self._metrics.batch_duration.time():
             async with self._store.batch(claim, next_offset) as writer:
                 book = await writer.book(journals)
@@ -115,7 +121,7 @@ class PartitionConsumer:
                 await writer.write_clicks(judged, fold(judged))
                 await writer.write_dead_letters(admitted.dead_letters)
                 await writer.write_book(book)
-        self._count(len(records), admitted, judged)
+        self._count(len(read), admitted, judged)
         return replace(claim, next_offset=next_offset)
 
     def _count(self, record_count: int, admitted: Admitted, judged: Sequence[JudgedClick]) -> None:

@@ -4,8 +4,10 @@ Per journal a partition's seqs are dense, from 1. What is at or below the waterm
 hole; what jumps ahead of it leaves a hole behind; what comes into a hole later fills it.
 """
 
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
@@ -29,11 +31,15 @@ class Admission(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """The highest seq applied of a journal, and the latest instant up to which it is known to be captured."""
+    """The highest seq applied of a journal, and the latest instant up to which it is known to be captured.
+
+    `first_captured_at` is when the first record that came was captured; it never changes, hence is not compared.
+    """
 
     seq: Seq = BEFORE_THE_FIRST
     captured_at: datetime = NOTHING_CAPTURED
     sealed: bool = False
+    first_captured_at: datetime = field(default=NOTHING_CAPTURED, compare=False)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,19 +63,26 @@ class SeqBook:
     def __init__(self, watermarks: Mapping[JournalId, Watermark], holes: Iterable[Hole]) -> None:
         self._marks_before = dict(watermarks)
         self._marks = dict(watermarks)
-        self._holes_before = frozenset(holes)
-        self._holes = set(self._holes_before)
+        self._holes: defaultdict[JournalId, list[Hole]] = defaultdict(list)
+        for hole in sorted(holes):
+            self._holes[hole.journal].append(hole)
+        self._gone: set[Hole] = set()
+        self._made: set[Hole] = set()
 
     def admit(self, journal: JournalId, seq: Seq, captured_at: datetime, *, sealed: bool = False) -> Admission:
         """What a readable record is, and take note of it."""
         admission = self._place(journal, seq)
         if admission is Admission.NEW:
-            mark = self._marks.get(journal, Watermark())
-            self._marks[journal] = Watermark(seq, max(mark.captured_at, captured_at), sealed)
+            mark = self._marks.get(journal, Watermark(first_captured_at=captured_at))
+            latest = max(mark.captured_at, captured_at)
+            self._marks[journal] = Watermark(seq, latest, sealed, mark.first_captured_at)
         return admission
 
     def admit_dead_letter(self, journal: JournalId, seq: Seq) -> Admission:
-        """What an unreadable record is; unless it is known as one already, it leaves a hole of its own."""
+        """What an unreadable record is; unless it is known as one already, it leaves a hole.
+
+        Neighbours share one, from the older one's instant on: many dead letters in a row are one row.
+        """
         hole = self._hole_at(journal, seq)
         if hole is not None and hole.kind is HoleKind.DEAD_LETTER:
             return Admission.DUPLICATE
@@ -77,7 +90,7 @@ class SeqBook:
         captured_after = mark.captured_at if hole is None else hole.captured_after
         admission = self._place(journal, seq)
         if admission is not Admission.DUPLICATE:
-            self._holes.add(Hole(journal, seq, seq, HoleKind.DEAD_LETTER, captured_after))
+            self._add(Hole(journal, seq, seq, HoleKind.DEAD_LETTER, captured_after))
         if admission is Admission.NEW:
             self._marks[journal] = replace(mark, seq=seq, sealed=False)
         return admission
@@ -92,18 +105,18 @@ class SeqBook:
     @property
     def holes_gone(self) -> list[Hole]:
         """Holes that were filled, or changed their ends."""
-        return sorted(self._holes_before - self._holes)
+        return sorted(self._gone)
 
     @property
     def holes_made(self) -> list[Hole]:
         """Holes that are new, or are what was left of others."""
-        return sorted(self._holes - self._holes_before)
+        return sorted(self._made)
 
     def _place(self, journal: JournalId, seq: Seq) -> Admission:
         mark = self._marks.get(journal, Watermark())
         if seq > mark.seq:
             if seq > mark.seq + 1:
-                self._holes.add(Hole(journal, Seq(mark.seq + 1), Seq(seq - 1), HoleKind.MISSING, mark.captured_at))
+                self._add(Hole(journal, Seq(mark.seq + 1), Seq(seq - 1), HoleKind.MISSING, mark.captured_at))
             return Admission.NEW
         hole = self._hole_at(journal, seq)
         if hole is None:
@@ -112,11 +125,46 @@ class SeqBook:
         return Admission.FILLS_HOLE
 
     def _fill(self, hole: Hole, seq: Seq) -> None:
-        self._holes.remove(hole)
+        self._remove(hole)
         if hole.seq_from < seq:
-            self._holes.add(replace(hole, seq_to=Seq(seq - 1)))
+            self._insert(replace(hole, seq_to=Seq(seq - 1)))
         if seq < hole.seq_to:
-            self._holes.add(replace(hole, seq_from=Seq(seq + 1)))
+            self._insert(replace(hole, seq_from=Seq(seq + 1)))
+
+    def _add(self, hole: Hole) -> None:
+        """A new hole, and what adjoins it of the same kind, as one."""
+        before = self._hole_at(hole.journal, Seq(hole.seq_from - 1))
+        after = self._hole_at(hole.journal, Seq(hole.seq_to + 1))
+        for other in (before, after):
+            if other is not None and other.kind is hole.kind:
+                self._remove(other)
+                seq_from, seq_to = min(hole.seq_from, other.seq_from), max(hole.seq_to, other.seq_to)
+                since = min(hole.captured_after, other.captured_after)
+                hole = replace(hole, seq_from=seq_from, seq_to=seq_to, captured_after=since)
+        self._insert(hole)
+
+    def _insert(self, hole: Hole) -> None:
+        holes = self._holes[hole.journal]
+        holes.insert(_begun_by(holes, hole.seq_from), hole)
+        if hole in self._gone:
+            self._gone.remove(hole)
+        else:
+            self._made.add(hole)
+
+    def _remove(self, hole: Hole) -> None:
+        holes = self._holes[hole.journal]
+        del holes[_begun_by(holes, hole.seq_from) - 1]
+        if hole in self._made:
+            self._made.remove(hole)
+        else:
+            self._gone.add(hole)
 
     def _hole_at(self, journal: JournalId, seq: Seq) -> Hole | None:
-        return next((hole for hole in self._holes if hole.journal == journal and hole.holds(seq)), None)
+        holes = self._holes[journal]
+        begun = _begun_by(holes, seq)
+        return holes[begun - 1] if begun and holes[begun - 1].holds(seq) else None
+
+
+def _begun_by(holes: list[Hole], seq: Seq) -> int:
+    """How many of `holes`, which are in order, begin at `seq` or before."""
+    return bisect_right(holes, seq, key=lambda hole: hole.seq_from)

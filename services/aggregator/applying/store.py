@@ -77,11 +77,30 @@ class Claim:
     programme: Programme
 
 
-class ApplyingStore:
+class StandingReader:
+    """How far the log is applied, and what is missing."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def standings(self, stream: Stream) -> Mapping[Partition, Offset]:
+        """The next offset to be applied of every partition."""
+        async with connected(self._pool) as connection:
+            rows = await connection.fetch(_SQL["standings"], stream)
+        return {Partition(row["partition"]): Offset(row["next_offset"]) for row in rows}
+
+    async def open_holes(self) -> Mapping[str, int]:
+        """How many seqs are missing, by kind of hole."""
+        async with connected(self._pool) as connection:
+            rows = await connection.fetch(_SQL["open_holes"])
+        return {row["kind"]: row["seqs"] for row in rows}
+
+
+class ApplyingStore(StandingReader):
     """Everything the aggregator writes while it applies events."""
 
     def __init__(self, pool: Pool, owner: str) -> None:
-        self._pool = pool
+        super().__init__(pool)
         self._owner = owner
         self._days_made: set[date] = set()
 
@@ -127,18 +146,6 @@ class ApplyingStore:
                 raise OvertakenError(f"{claim.stream}/{claim.partition} is no longer at {claim.next_offset}")
             yield BatchWriter(connection, claim.stream, claim.partition)
 
-    async def standings(self, stream: Stream) -> Mapping[Partition, Offset]:
-        """The next offset to be applied of every partition."""
-        async with connected(self._pool) as connection:
-            rows = await connection.fetch(_SQL["standings"], stream)
-        return {Partition(row["partition"]): Offset(row["next_offset"]) for row in rows}
-
-    async def open_holes(self) -> Mapping[str, int]:
-        """How many seqs are missing, by kind of hole."""
-        async with connected(self._pool) as connection:
-            rows = await connection.fetch(_SQL["open_holes"])
-        return {row["kind"]: row["seqs"] for row in rows}
-
 
 class BatchWriter:
     """Writes inside one batch's transaction. Rows go in key order, so that transactions never wait in a circle."""
@@ -150,9 +157,7 @@ class BatchWriter:
     async def book(self, journals: Collection[JournalId]) -> SeqBook:
         """Watermarks and open holes of `journals` in this partition."""
         rows = await self._connection.fetch(_SQL["watermarks"], *self._key, list(journals))
-        marks = {
-            JournalId(row["journal"]): Watermark(Seq(row["seq"]), row["captured_at"], row["sealed"]) for row in rows
-        }
+        marks = {JournalId(row["journal"]): _watermark(dict(row)) for row in rows}
         rows = await self._connection.fetch(_SQL["holes"], *self._key, list(journals))
         return SeqBook(marks, [_hole(dict(row)) for row in rows])
 
@@ -160,8 +165,7 @@ class BatchWriter:
         """Store what has changed in `book`."""
         marks = book.changed_watermarks
         if marks:
-            values = [(journal, mark.seq, mark.captured_at, mark.sealed) for journal, mark in marks.items()]
-            await self._put("put_watermarks", values)
+            await self._put("put_watermarks", [_watermark_row(journal, mark) for journal, mark in marks.items()])
         if book.holes_gone:
             await self._put("drop_holes", [(hole.journal, hole.seq_from) for hole in book.holes_gone])
         if book.holes_made:
@@ -191,6 +195,14 @@ class BatchWriter:
             for (name, day), one in sorted(counts.items())
         ]
         await self._connection.execute(_SQL[query], *map(list, zip(*rows, strict=True)))
+
+
+def _watermark(row: Mapping[str, Any]) -> Watermark:
+    return Watermark(Seq(row["seq"]), row["captured_at"], row["sealed"], row["first_captured_at"])
+
+
+def _watermark_row(journal: JournalId, mark: Watermark) -> tuple[Any, ...]:
+    return (journal, mark.seq, mark.captured_at, mark.sealed, mark.first_captured_at)
 
 
 def _hole(row: Mapping[str, Any]) -> Hole:

@@ -17,16 +17,16 @@ RETURNING true;
 SELECT click_day_ensure($1);
 
 -- watermarks: How far some journals are applied in a partition.
-SELECT journal, seq, captured_at, sealed FROM watermark
+SELECT journal, seq, captured_at, sealed, first_captured_at FROM watermark
 WHERE stream = $1 AND partition = $2 AND journal = ANY($3::bytea[]);
 
 -- holes: The open holes of some journals in a partition.
 SELECT journal, seq_from, seq_to, kind, captured_after FROM hole
 WHERE stream = $1 AND partition = $2 AND journal = ANY($3::bytea[]);
 
--- put_watermarks: Move watermarks on.
-INSERT INTO watermark AS known (stream, partition, journal, seq, captured_at, sealed)
-SELECT $1, $2, * FROM unnest($3::bytea[], $4::bigint[], $5::timestamptz[], $6::boolean[])
+-- put_watermarks: Move watermarks on; first_captured_at stays what it was at first.
+INSERT INTO watermark AS known (stream, partition, journal, seq, captured_at, sealed, first_captured_at)
+SELECT $1, $2, * FROM unnest($3::bytea[], $4::bigint[], $5::timestamptz[], $6::boolean[], $7::timestamptz[])
 ON CONFLICT ON CONSTRAINT watermark_pkey DO UPDATE
 SET seq = excluded.seq, captured_at = excluded.captured_at, sealed = excluded.sealed;
 

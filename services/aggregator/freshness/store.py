@@ -39,18 +39,24 @@ async def snapshot(pool: Pool) -> AsyncIterator[tuple[Connection, Freshness]]:
     """
     async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         row = only_row(await connection.fetchrow(_SQL["freshness"]))
-        complete = complete_through(row["as_of"], row["watermarks"], row["applied_up_to"], row["missing_after"])
+        bounds = (row["applied_up_to"], row["missing_after"], row["unheard_after"])
+        complete = complete_through(row["as_of"], row["watermarks"], *bounds)
         yield connection, Freshness(row["as_of"], complete, await read_programme(connection))
 
 
 def complete_through(
-    as_of: datetime, watermark_count: int, applied_up_to: datetime | None, missing_after: datetime | None
+    as_of: datetime,
+    watermark_count: int,
+    applied_up_to: datetime | None,
+    missing_after: datetime | None,
+    unheard_after: datetime | None = None,
 ) -> datetime | None:
     """The instant up to which every known journal has been applied without a hole.
 
     `applied_up_to` is the oldest watermark of a journal that is not sealed; None where every known one is.
+    `unheard_after` is the oldest known instant of a journal that some partition has not heard of; None where all have.
     """
     if watermark_count == 0:
         return None
-    bounds = [as_of, applied_up_to, missing_after]
+    bounds = [as_of, applied_up_to, missing_after, unheard_after]
     return min(bound for bound in bounds if bound is not None)

@@ -2,4 +2,10 @@
 SELECT now() AS as_of,
     (SELECT count(*) FROM watermark) AS watermarks,
     (SELECT min(captured_at) FROM watermark WHERE NOT sealed) AS applied_up_to,
-    (SELECT min(captured_after) FROM hole) AS missing_after;
+    (SELECT min(captured_after) FROM hole) AS missing_after,
+    (
+        SELECT min(known_since) FROM (
+            SELECT min(first_captured_at) AS known_since FROM watermark GROUP BY journal, stream
+            HAVING count(*) < (SELECT count(*) FROM partition_offset WHERE partition_offset.stream = watermark.stream)
+        ) AS heard_in_part
+    ) AS unheard_after;

@@ -40,6 +40,7 @@ SETTINGS: Final = MappingProxyType(
         "full_page_writes": "on",
         "synchronous_commit": "on",
         "max_connections": "100",
+        "max_locks_per_transaction": "256",  # raw clicks have a table a day: years of them are locked at once
         "shared_buffers": "128MB",
         "max_wal_size": "1GB",
         "timezone": "UTC",

@@ -21,13 +21,13 @@ from link_events.reasons import LinkState
 from link_events.streams import Partition, Stream, partition_of
 from redirector.capture import Request, capture_click
 from redirector.destinations import DestinationPolicy
-from redirector.errors import ImportRefusedError, ImportRunningError
-from redirector.imports.bitly import read_bitly_line
+from redirector.errors import ImportRunningError
+from redirector.imports.bitly import read_bitly_line, read_planned_bitly_line
 from redirector.imports.lines import BadLine, ClickLine, ImportFormat, Line, RefusedLine
 from redirector.imports.store import ImportPlan, PlanStore
-from redirector.imports.survey import ReadLine, bounded, is_taken, numbered_lines, survey_file
+from redirector.imports.survey import ReadLine, bounded, is_taken, numbered_lines, planned_codes, survey_file
 from redirector.journal.adoption import JournalTakenError, open_journal
-from redirector.journal.journal import Journal, Limits
+from redirector.journal.journal import Journal, JournalFullError, Limits
 from redirector.links.link import Link
 from redirector.shipments import Shipment, Shipments
 
@@ -122,9 +122,14 @@ class Importer:
         progress.imported_before = plan is not None
         if plan is None:
             plan = await self._plans.pin(upload.sha256, upload.line_format, survey, now, actor)
-        links = await self._plans.links(list(survey.links))
+        codes = await planned_codes(upload.path, plan.taken, read_planned_bitly_line)
+        links = await self._plans.links(list(codes | survey.links.keys()))
         shipment = self._open(plan, upload.path.stat().st_size)
-        await _write_events(_Run(plan, upload.path, read_line, links, progress), shipment.journal)
+        try:
+            await _write_events(_Run(plan, upload.path, read_line, links, progress), shipment.journal)
+        except JournalFullError:
+            await self._shipments.abandon(shipment)  # the next try reads from the disk how far this one came
+            raise
         self._shipments.finish(shipment)
 
     def _open(self, plan: ImportPlan, file_bytes: int) -> Shipment:
@@ -165,8 +170,12 @@ class _Writer:
     async def write(self, partition: Partition, make_data: Callable[[], EventData]) -> None:
         """Give the event the next seq of its partition."""
         self._seqs[partition] += 1
-        if self._seqs[partition] <= self._journal.last_seq((Stream.CLICKS, partition)):
+        written = self._journal.last_seq((Stream.CLICKS, partition))
+        if self._seqs[partition] <= written:
             return
+        if self._seqs[partition] != written + 1:
+            await self.flush()  # a write has failed, and the journal took its seqs back: this raises what happened
+            raise JournalFullError("the journal lost its place in this import")
 
         def encode_it(origin: Origin, captured_at: datetime) -> bytes:
             return encode(origin, captured_at, make_data())
@@ -185,25 +194,18 @@ async def _write_events(run: _Run, journal: Journal) -> None:
     """One click for every line of the plan, then the end of every partition."""
     writer = _Writer(journal)
     async for number, raw in numbered_lines(run.path):
-        line = run.read_line(raw)
         if is_taken(run.plan.taken, number):
-            click_line = _as_planned(number, line)
+            click_line = read_planned_bitly_line(raw)
             link = run.links[click_line.code]
             partition = partition_of(link.advocate_id, journal.partitions)
             await writer.write(partition, partial(_click, click_line, link))
             run.progress.taken += 1
         else:
-            _note_left_out(number, line, run.links, run.progress)
+            _note_left_out(number, run.read_line(raw), run.links, run.progress)
         run.progress.journaled += 1
     for number in range(journal.partitions):
         await writer.write(Partition(number), Sealed)
     await writer.flush()
-
-
-def _as_planned(number: int, line: Line) -> ClickLine:
-    if not isinstance(line, ClickLine):
-        raise ImportRefusedError(f"line {number} was a click when the file was first imported and is none now: {line}")
-    return line
 
 
 def _note_left_out(number: int, line: Line, links: Mapping[Code, Link], progress: Progress) -> None:
@@ -211,7 +213,8 @@ def _note_left_out(number: int, line: Line, links: Mapping[Code, Link], progress
     if isinstance(line, ClickLine):
         link = links.get(line.code)
         if link is not None and link.advocate_id == line.advocate_id:
-            progress.would_pass_now.append(number)
+            if len(progress.would_pass_now) < BAD_LINES_LISTED_MAX:
+                progress.would_pass_now.append(number)
             return
         line = BadLine(RefusedLine.CODE_TAKEN, f"h: {line.code} belongs to another advocate")
     if isinstance(line, BadLine):

@@ -3,6 +3,7 @@
 Every later import of the same bytes follows it, through whichever redirector: the same lines get the same events.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,7 +77,7 @@ class PlanStore:
         async with connected(self._pool) as connection, connection.transaction():
             known = await links_by_code(connection, survey.links)
             foreign = {code for code, link in known.items() if link.advocate_id != survey.links[code].advocate_id}
-            taken = survey.taken_lines(foreign)
+            taken = await asyncio.to_thread(survey.taken_lines, foreign)
             count = len(survey.codes_by_line)
             pinned = await connection.fetchval(
                 _SQL["insert_plan"], journal, sha256, line_format, count, taken, captured_at

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from link_events.identity import AdvocateId, Code
+from redirector.errors import ImportRefusedError
 from redirector.imports.lines import BadLine, ClickLine, Line, RefusedLine
 from redirector.links.link import LinkFields
 
@@ -18,6 +19,10 @@ LINE_BYTES_MAX: Final = 65_536
 
 SLICE_LINES: Final = 100
 """Lines between two chances for redirects: one to two milliseconds."""
+
+LINES_MAX: Final = 10_000_000
+LINKS_MAX: Final = 200_000
+"""What one import takes: some hundred megabytes of memory, and links made in a minute. Larger files are split."""
 
 ReadLine = Callable[[bytes], Line]
 
@@ -45,7 +50,11 @@ def is_taken(taken: bytes, line_number: int) -> bool:
 
 
 async def survey_file(path: Path, read_line: ReadLine, on_line: Callable[[], None]) -> Survey:
-    """Read the whole file once."""
+    """Read the whole file once.
+
+    Raises:
+        ImportRefusedError: it has more lines or links than one import takes.
+    """
     survey = Survey()
     async for _, raw in numbered_lines(path):
         line = read_line(raw)
@@ -53,8 +62,15 @@ async def survey_file(path: Path, read_line: ReadLine, on_line: Callable[[], Non
         if isinstance(line, ClickLine) and _advocate_of(survey, line) == line.advocate_id:
             code = line.code
         survey.codes_by_line.append(code)
+        if len(survey.codes_by_line) > LINES_MAX or len(survey.links) > LINKS_MAX:
+            raise ImportRefusedError(f"more than {LINES_MAX} lines or {LINKS_MAX} links; split the file")
         on_line()
     return survey
+
+
+async def planned_codes(path: Path, taken: bytes, read_planned: Callable[[bytes], ClickLine]) -> set[Code]:
+    """The codes of the lines that the bitmap says are clicks."""
+    return {read_planned(raw).code async for number, raw in numbered_lines(path) if is_taken(taken, number)}
 
 
 async def numbered_lines(path: Path) -> AsyncIterator[tuple[int, bytes]]:
@@ -63,8 +79,8 @@ async def numbered_lines(path: Path) -> AsyncIterator[tuple[int, bytes]]:
     with path.open("rb") as file:
         while raw := file.readline(LINE_BYTES_MAX + 1):
             whole = raw
-            while not whole.endswith(b"\n") and (whole := file.readline(LINE_BYTES_MAX)):
-                pass
+            while not whole.endswith(b"\n") and (whole := file.readline(LINE_BYTES_MAX)):  # noqa: ASYNC110
+                await asyncio.sleep(0)  # waits for nothing: lets redirects go on
             number += 1
             yield number, raw
             if number % SLICE_LINES == 0:

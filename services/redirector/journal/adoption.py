@@ -9,9 +9,11 @@ import logging
 import os
 import re
 import secrets
+import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -62,7 +64,7 @@ def adopt_all(root: Path, partitions: int, limits: Limits) -> Sequence[OwnedJour
             owned.append(open_journal(directory, JournalId(bytes.fromhex(directory.name)), partitions, limits))
         except JournalTakenError:
             continue
-        except SegmentError:
+        except (SegmentError, OSError):
             log.critical(
                 "%s cannot be continued and is left as it is; see docs/operations.md", directory, exc_info=True
             )
@@ -109,6 +111,28 @@ def is_done(directory: Path) -> bool:
 def mark_done(directory: Path) -> None:
     """Note that the journal in `directory` is sealed and everything in it was shipped."""
     (directory / DONE_FILE).touch()
+
+
+def remove_done(root: Path, retention: timedelta) -> None:
+    """Remove the journals under `root` that were done longer ago than `retention`. Whose lock is held stays."""
+    for directory in root.glob("*"):
+        try:
+            age_s = time.time() - (directory / DONE_FILE).stat().st_mtime
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if age_s > retention.total_seconds():
+            _remove(directory)
+
+
+def _remove(directory: Path) -> None:
+    lock = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(directory)
+    except BlockingIOError:
+        log.info("%s is in use", directory)
+    finally:
+        os.close(lock)
 
 
 def _check_journal(directory: Path, found: JournalId, expected: JournalId) -> None:

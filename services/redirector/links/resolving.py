@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from database.pool import DatabaseAwayError
 from link_events.identity import Code
@@ -12,12 +13,14 @@ from redirector.links.memory import LinkMemory
 from redirector.links.store import LinkStore
 
 LOOKUP_TIMEOUT: Final = timedelta(seconds=2)
-"""A redirect waits no longer for Postgres; it is then treated as away."""
+"""Neither a redirect nor the feed waits longer for Postgres; it is then treated as away."""
 
 FOLLOW_INTERVAL: Final = timedelta(seconds=1)
 """How often changes of links are asked for; a changed link is stale for at most about this long."""
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class LinkResolver:
@@ -28,7 +31,7 @@ class LinkResolver:
         self._store = store
         self._lookups: dict[Code, asyncio.Task[Link | None]] = {}
         self._followed: int | None = None
-        self.database_away = False
+        self.database_away = True  # until it has answered
 
     async def resolve(self, code: Code) -> Link | None:
         """The link behind `code`, or None where there is none.
@@ -44,7 +47,7 @@ class LinkResolver:
             lookup = asyncio.create_task(self._look_up(code))
             self._lookups[code] = lookup
             lookup.add_done_callback(lambda done: self._looked_up(code, done))
-        return await asyncio.shield(lookup)
+        return await _in_time(asyncio.shield(lookup))  # giving up a lookup may take longer than the lookup may
 
     async def follow_changes(self) -> None:
         """Keep what is in memory fresh, for ever. The first round only learns where the feed stands."""
@@ -60,9 +63,9 @@ class LinkResolver:
 
     async def _follow_once(self) -> None:
         if self._followed is None:
-            self._followed = await self._store.last_change()
+            self._followed = await _in_time(self._store.last_change())
             self._memory.forget_all()  # what was read before may have changed unseen
-        while changed := await self._store.changed_since(self._followed):
+        while changed := await _in_time(self._store.changed_since(self._followed)):
             for link in changed:
                 self._take_over(link)
             self._followed = changed[-1].change
@@ -76,11 +79,7 @@ class LinkResolver:
 
     async def _look_up(self, code: Code) -> Link | None:
         told_of_changes = self._followed is not None
-        try:
-            async with asyncio.timeout(LOOKUP_TIMEOUT.total_seconds()):
-                link = await self._store.find(code)
-        except TimeoutError as error:
-            raise DatabaseAwayError("no answer in time") from error
+        link = await _in_time(self._store.find(code))
         if link is not None and told_of_changes:
             self._memory.remember(link)
         return link
@@ -89,3 +88,11 @@ class LinkResolver:
         self._lookups.pop(code, None)
         if not lookup.cancelled():
             lookup.exception()  # whoever asked has it; nobody else needs to be told
+
+
+async def _in_time(answer: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(LOOKUP_TIMEOUT.total_seconds()):
+            return await answer
+    except TimeoutError as error:
+        raise DatabaseAwayError("no answer in time") from error

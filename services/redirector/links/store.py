@@ -22,6 +22,9 @@ _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 DRAWS_MAX: Final = 8
 """Drawn codes that may be taken before it is a fault; one is taken in a hundred million."""
 
+LINKS_INSERTED_MAX: Final = 5_000
+"""Links made by one statement."""
+
 CHANGES_MAX: Final = 1_000
 """Changed links fetched at once."""
 
@@ -107,11 +110,11 @@ async def add_missing_links(
     looked is a UniqueViolationError: who it belongs to has to be asked again.
     """
     await connection.execute(_SQL["add_advocates"], sorted({fields.advocate_id for fields in wanted.values()}))
-    missing = {code: fields for code, fields in wanted.items() if code not in known}
-    first_change = await connection.fetchval(_SQL["next_changes"], len(missing))
-    advocates = [fields.advocate_id for fields in missing.values()]
-    destinations = [fields.destination for fields in missing.values()]
-    await connection.execute(_SQL["insert_links"], first_change, list(missing), advocates, destinations, actor)
+    missing = [(code, fields.advocate_id, fields.destination) for code, fields in wanted.items() if code not in known]
+    for start in range(0, len(missing), LINKS_INSERTED_MAX):
+        rows = missing[start : start + LINKS_INSERTED_MAX]
+        first_change = await connection.fetchval(_SQL["next_changes"], len(rows))
+        await connection.execute(_SQL["insert_links"], first_change, *map(list, zip(*rows, strict=True)), actor)
 
 
 async def links_by_code(connection: asyncpg.pool.PoolConnectionProxy, codes: Collection[Code]) -> Mapping[Code, Link]:

@@ -1,10 +1,11 @@
 """POST /v1/clicks/import: historical clicks from a file, and how far a running import is."""
 
+import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Final
@@ -21,6 +22,9 @@ from redirector.errors import ImportRefusedError, ImportRunningError
 from redirector.imports.importing import Importer, Progress, Upload
 from redirector.imports.lines import ImportFormat
 from redirector.journal.journal import JournalFullError
+
+UPLOADS_MAX: Final = 2
+"""Imports at once; more wait their turn, with their bodies unread."""
 
 PATH: Final = "/v1/clicks/import"
 
@@ -73,6 +77,7 @@ class ImportDesk:
     access: Access
     spool: Path
     bytes_max: int
+    at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADS_MAX))
 
 
 def import_routes(desk: ImportDesk) -> APIRouter:
@@ -93,7 +98,7 @@ def import_routes(desk: ImportDesk) -> APIRouter:
         line_format: Annotated[ImportFormat, Query(alias="format")] = ImportFormat.BITLY,
     ) -> ImportOut:
         """The body is the file. Answered when every click is journaled; bad lines are named and left out."""
-        async with _received(request, desk) as (path, sha256):
+        async with desk.at_once, _received(request, desk) as (path, sha256):
             try:
                 progress = await desk.importer.run(Upload(path, sha256, line_format), key.key_id)
             except ImportRunningError as error:
@@ -126,20 +131,34 @@ def import_routes(desk: ImportDesk) -> APIRouter:
 async def _received(request: Request, desk: ImportDesk) -> AsyncIterator[tuple[Path, bytes]]:
     """The body in a file of its own, for the length of the block, and its SHA-256."""
     digest, size_bytes = hashlib.sha256(), 0
-    desk.spool.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=desk.spool, prefix="upload-") as file:
+    with _full_disk_named():
+        desk.spool.mkdir(parents=True, exist_ok=True)
+        spooled = tempfile.NamedTemporaryFile(dir=desk.spool, prefix="upload-")  # noqa: SIM115 - closed below
+    with spooled as file:
         async for chunk in request.stream():
             size_bytes += len(chunk)
             if size_bytes > desk.bytes_max:
                 raise BodyTooLargeError(desk.bytes_max)
             digest.update(chunk)
-            file.write(chunk)
+            with _full_disk_named():
+                file.write(chunk)
         if size_bytes == 0:
             raise ProblemError(
                 HTTPStatus.BAD_REQUEST, ProblemKind.EMPTY_BODY, "the body is empty; send the file as the body"
             )
-        file.flush()
+        with _full_disk_named():
+            file.flush()
         yield Path(file.name), digest.digest()
+
+
+@contextmanager
+def _full_disk_named() -> Iterator[None]:
+    """What the disk does not take is answered as a full journal is: both lie on it."""
+    try:
+        yield
+    except OSError as error:
+        detail = f"the file cannot be kept: {error.strerror}"
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, ProblemKind.JOURNAL_FULL, detail) from error
 
 
 def _shown(progress: Progress) -> ImportOut:

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from event_log.contract import EventLog, EventLogAwayError, OffsetExpiredError, PartitionCountError, Record
+from event_log.contract import (
+    EventLog,
+    EventLogAwayError,
+    LogRewoundError,
+    OffsetExpiredError,
+    PartitionCountError,
+    Record,
+)
 from link_events.identity import Seq
 from link_events.streams import PARTITIONS_DEFAULT, Offset, Partition, Stream
 from stage.following import NO_WAIT, followed, read_now
@@ -224,6 +231,33 @@ async def test_the_log_tells_how_far_it_has_a_journal_or_that_it_cannot_know(log
     assert await log.last_seq(journal, CLICKS, P0) in (5, None)
     assert await log.last_seq(journal, CLICKS, P1) in (0, None)
     assert await log.last_seq(new_journal(), CLICKS, P0) in (0, None)
+
+
+async def test_an_append_behind_what_was_acked_is_taken(log: EventLog) -> None:
+    """The first of a journal, the next, and one that begins before it: whatever was taken is still there."""
+    records = plain_records(6)
+    await log.append(CLICKS, P0, records[:3], acked=Seq(0))
+    await log.append(CLICKS, P0, records[3:5], acked=Seq(3))
+    await log.append(CLICKS, P0, records[2:], acked=Seq(4))
+    assert [one.record for one in await read_now(log)] == [*records[:5], *records[2:]]
+
+
+async def test_a_log_that_can_know_refuses_what_would_leave_a_gap_behind_it(log: EventLog) -> None:
+    """It was restored and holds less than it had acked: nothing is appended, and the sender goes back to `last_seq`."""
+    records = plain_records(9)
+    await log.append(CLICKS, P0, records[:3])
+    before = await read_now(log)
+    held = await log.last_seq(records[0].journal, CLICKS, P0)
+    if held is None:
+        await log.append(CLICKS, P0, records[5:], acked=Seq(5))
+        return
+    for missed, acked in ((records[5:], Seq(5)), (records[4:], Seq(4)), (plain_records(2), Seq(1))):
+        with pytest.raises(LogRewoundError):
+            await log.append(CLICKS, P0, missed, acked=acked)
+    assert await read_now(log) == before
+    assert await log.last_seq(records[0].journal, CLICKS, P0) == held
+    await log.append(CLICKS, P0, records[held:], acked=held)
+    assert [one.record for one in await read_now(log)] == records
 
 
 async def test_closing_ends_what_still_waits(form: LogForm) -> None:

@@ -60,7 +60,9 @@ async def test_a_slow_appender_that_dies_leaves_no_gap(log: PostgresEventLog, da
     quick = plain_records(2)
     async with session(database_dsn) as test:
         await test.execute("SELECT pg_advisory_lock(1)")
-        first = asyncio.create_task(log.append(CLICKS, P0, [*plain_records(3), Record(new_journal(), Seq(1), SLOW)]))
+        journal = new_journal()
+        records = [*plain_records(3, journal=journal), Record(journal, Seq(4), SLOW)]
+        first = asyncio.create_task(log.append(CLICKS, P0, records))
         await eventually_async(lambda: _waiting(database_dsn, 1))
         second = asyncio.create_task(log.append(CLICKS, P0, quick))
         await eventually_async(lambda: _waiting(database_dsn, 2))

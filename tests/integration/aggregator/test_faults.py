@@ -20,7 +20,7 @@ from stage.sql import execute, fetch, fetch_value, session, waiting_for_locks
 from stage.waiting import eventually_async
 from stage.wire import Cut, wired
 
-DEATHS = 2
+DEATHS = 1
 """How often a batch is killed before it is let through."""
 
 MORTAL = f"""

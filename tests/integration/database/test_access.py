@@ -54,9 +54,9 @@ class Gate:
 
 
 @pytest.fixture
-async def gate(frail_dsn: str) -> AsyncIterator[Gate]:
+async def gate(frail_server: Server, frail_module_dsn: str) -> AsyncIterator[Gate]:
     """On a server that a test may stop."""
-    pool = await open_pool(frail_dsn, connections_max=4, application="access test")
+    pool = await open_pool(frail_module_dsn, connections_max=4, application="access test")
     yield Gate(KeyStore(pool))
     pool.terminate()
 

@@ -18,19 +18,21 @@ ASLEEP = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
 
 
 @pytest.fixture
-async def pool(database_dsn: str) -> AsyncIterator[Pool]:
+async def pool(module_dsn: str) -> AsyncIterator[Pool]:
     """Two connections that wait for an answer for a moment."""
     pool = await open_pool(
-        database_dsn, connections_max=2, command_timeout=timedelta(seconds=0.5), application="pool test"
+        module_dsn, connections_max=2, command_timeout=timedelta(seconds=0.5), application="pool test"
     )
     yield pool
     pool.terminate()
 
 
 @pytest.fixture
-async def frail_pool(frail_dsn: str) -> AsyncIterator[Pool]:
+async def frail_pool(frail_module_dsn: str) -> AsyncIterator[Pool]:
     """The same, to a server that goes down."""
-    pool = await open_pool(frail_dsn, connections_max=2, command_timeout=timedelta(seconds=5), application="pool test")
+    pool = await open_pool(
+        frail_module_dsn, connections_max=2, command_timeout=timedelta(seconds=5), application="pool test"
+    )
     yield pool
     pool.terminate()
 
@@ -62,11 +64,11 @@ async def test_a_wrong_query_is_no_outage(
     assert await _ask(pool) == 1
 
 
-async def test_using_a_connection_twice_at_once_is_no_outage(pool: Pool, database_dsn: str) -> None:
+async def test_using_a_connection_twice_at_once_is_no_outage(pool: Pool, module_dsn: str) -> None:
     """It is a bug of ours."""
     async with connected(pool) as connection:
         busy = asyncio.ensure_future(connection.fetchval("SELECT pg_sleep(0.3)"))
-        await eventually_async(lambda: fetch_value(database_dsn, ASLEEP))
+        await eventually_async(lambda: fetch_value(module_dsn, ASLEEP))
         with pytest.raises(asyncpg.InterfaceError):
             await connection.fetchval("SELECT 1")
         await busy
@@ -86,13 +88,13 @@ async def test_an_answer_that_does_not_come_in_time_is_an_outage(pool: Pool) -> 
     assert [await _ask(pool) for _ in range(3)] == [1, 1, 1]
 
 
-async def test_a_connection_that_is_killed_in_a_transaction_is_an_outage(pool: Pool, database_dsn: str) -> None:
+async def test_a_connection_that_is_killed_in_a_transaction_is_an_outage(pool: Pool, module_dsn: str) -> None:
     """The next one is new."""
 
     async def killed_half_way() -> None:
         async with connected(pool) as connection, connection.transaction():
             await connection.execute("UPDATE programme SET timezone = 'Asia/Tokyo'")
-            await execute(database_dsn, KILL)
+            await execute(module_dsn, KILL)
             await connection.execute("SELECT 1")
 
     with pytest.raises(DatabaseAwayError):
@@ -117,11 +119,11 @@ async def test_a_pool_that_was_closed_is_an_outage(pool: Pool) -> None:
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 async def test_a_server_that_goes_down_is_an_outage_until_it_is_back(
-    frail_server: Server, frail_dsn: str, frail_pool: Pool, how: str
+    frail_server: Server, frail_module_dsn: str, frail_pool: Pool, how: str
 ) -> None:
     """While it goes, while it is gone, and not any more once it is back: the pool outlives it."""
     running = asyncio.create_task(_ask(frail_pool, "SELECT pg_sleep(30)"))
-    await eventually_async(lambda: fetch_value(frail_dsn, ASLEEP))
+    await eventually_async(lambda: fetch_value(frail_module_dsn, ASLEEP))
     await asyncio.to_thread(getattr(frail_server, how))
     with pytest.raises(DatabaseAwayError):
         await running
@@ -145,10 +147,10 @@ async def test_connections_that_were_idle_while_the_server_restarted_are_replace
     assert await _ask(frail_pool) == 1
 
 
-async def test_a_pool_is_made_without_a_server(frail_server: Server, frail_dsn: str) -> None:
+async def test_a_pool_is_made_without_a_server(frail_server: Server, frail_module_dsn: str) -> None:
     """A service starts while Postgres is away."""
     await asyncio.to_thread(frail_server.stop)
-    pool = await open_pool(frail_dsn, connections_max=1, application="pool test")
+    pool = await open_pool(frail_module_dsn, connections_max=1, application="pool test")
     with pytest.raises(DatabaseAwayError):
         await _ask(pool)
     await asyncio.to_thread(frail_server.start)

@@ -5,6 +5,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from http_api.serving import STOP_DEADLINE_S
 from local.data_directory import DataDirectory
 from local.ports import Ports
 from local.postgres.binaries import Binaries
@@ -12,6 +13,7 @@ from local.postgres.cluster import Cluster
 from local.postgres.home import Home
 from local.settings import PostgresChoice
 from local.stack import AGGREGATOR_STOP, POSTGRES_STOP, REDIRECTOR_STOP, Services, postgres_program
+from redirector.settings import RedirectorSettings
 
 
 @pytest.fixture
@@ -65,6 +67,12 @@ def test_other_variables_are_passed_on(services: Services) -> None:
 
 def test_all_deadlines_together_are_under_thirty_seconds() -> None:
     assert (REDIRECTOR_STOP + AGGREGATOR_STOP + POSTGRES_STOP).total_seconds() < 30
+
+
+def test_requests_in_flight_and_the_drain_fit_into_the_deadlines() -> None:
+    drain_seconds = RedirectorSettings.model_fields["drain_seconds"].default
+    assert STOP_DEADLINE_S + drain_seconds < REDIRECTOR_STOP.total_seconds()
+    assert AGGREGATOR_STOP.total_seconds() > STOP_DEADLINE_S
 
 
 def test_postgres_gets_nothing_of_the_environment_and_listens_on_loopback_only() -> None:

@@ -1,0 +1,123 @@
+"""Request heads are bounded, in bytes and in time.
+
+uvicorn's httptools protocol bounds neither the URL nor the headers, and a header that comes in pieces is copied with
+each of them: one connection could take all memory and the loop's time. It also waits for ever for the end of a head.
+"""
+
+import asyncio
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_BYTES_MAX: Final = 65_536
+"""Request line and headers of one request; proxies and browsers stay far under it. Trailers have as much again."""
+
+HEAD_SECONDS_MAX: Final = 10.0
+"""From a connection, or from the first byte of a later request, to the end of the head."""
+
+PIECE_BYTES: Final = 4096
+"""The parser is fed no more at once, since it does not tell where in a piece a head began: a head that begins behind
+another request may be longer than the bound by less than this."""
+
+REFUSAL: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nx-robots-tag: noindex\r\nconnection: close\r\n\r\n"
+)
+
+
+class BoundedHeads(HttpToolsProtocol):
+    """uvicorn's protocol, which answers 431 to a head past its bound and closes a connection whose head is late."""
+
+    head_bytes_max: int = HEAD_BYTES_MAX
+    head_seconds_max: float = HEAD_SECONDS_MAX
+
+    _counting = True  # in a head or in trailers, or idle before a head
+    _counted_bytes = 0
+    _in_head = True  # in a head, or idle before one
+    _rest_is_dropped = False
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A connection that says nothing is late as well."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is late any more."""
+        self._head_came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser in pieces, none of which goes past the bound of a head."""
+        self._rest_is_dropped = False
+        start = 0
+        while start < len(data) and not self._rest_is_dropped and not self.transport.is_closing():
+            size = PIECE_BYTES
+            if self._counting:
+                size = min(size, self.head_bytes_max - self._counted_bytes)
+                if size <= 0:
+                    self._refuse()
+                    return
+            piece = data[start : start + size]
+            start += len(piece)
+            if self._counting:
+                self._counted_bytes += len(piece)
+            super().data_received(piece)
+        if self._in_head and self._counted_bytes and self._late is None:
+            self._expect_head()
+
+    def on_message_begin(self) -> None:
+        """At least one byte of a head has come, also where it began within a piece."""
+        self._counted_bytes = self._counted_bytes or 1
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """What follows is a body."""
+        self._in_head = self._counting = False
+        self._head_came()
+        # uvicorn drops what came together with a refused upgrade; fed in pieces it would be read as a request.
+        self._rest_is_dropped = self.parser.should_upgrade()
+        super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        """The data of a chunk follows, or after the last one trailers, which the parser collects like headers."""
+        self._counting, self._counted_bytes = True, 0
+
+    def on_body(self, body: bytes) -> None:
+        """Bodies are bounded elsewhere (`bodies`)."""
+        self._counting = False
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """What follows is another head."""
+        self._in_head = self._counting = True
+        self._counted_bytes = 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """While a response is under way uvicorn may not read, so a head behind it has its time from now on."""
+        super().on_response_complete()
+        if self._in_head and self._counted_bytes and not self.transport.is_closing():
+            self._expect_head()
+
+    def _expect_head(self) -> None:
+        self._head_came()
+        self._late = self.loop.call_later(self.head_seconds_max, self._close_late)
+
+    def _head_came(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _close_late(self) -> None:
+        self._late = None
+        if not self._is_answering():
+            self.transport.close()
+
+    def _refuse(self) -> None:
+        if not self._is_answering():  # never into the middle of another answer
+            self.transport.write(REFUSAL)
+        self.transport.close()
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete

@@ -1,0 +1,36 @@
+"""Letting go of what nobody needs any more on the journal disk: journals that are done, uploads that were cut short."""
+
+import asyncio
+import logging
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from redirector.journal.adoption import remove_done
+
+ROUND: Final = timedelta(minutes=10)
+
+UPLOAD_AGE_MAX: Final = timedelta(hours=24)
+"""No upload takes that long; what is older was left by a process that was killed."""
+
+log = logging.getLogger(__name__)
+
+
+async def keep_tidy(journal_dir: Path, retention: timedelta) -> None:
+    """Go round for ever."""
+    while True:
+        try:
+            tidy_up(journal_dir, retention)
+        except OSError:  # redirects go on whatever lies about
+            log.exception("%s cannot be tidied", journal_dir)
+        await asyncio.sleep(ROUND.total_seconds())
+
+
+def tidy_up(journal_dir: Path, retention: timedelta) -> None:
+    """One round."""
+    for kind in ("live", "imports"):
+        remove_done(journal_dir / kind, retention)
+    for upload in (journal_dir / "uploads").glob("upload-*"):
+        if time.time() - upload.stat().st_mtime > UPLOAD_AGE_MAX.total_seconds():
+            upload.unlink(missing_ok=True)

@@ -1,0 +1,59 @@
+"""Journals that are done go after the retention, uploads that were cut short after a day; nothing else does."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from redirector.journal.adoption import mark_done
+from redirector.tidying import UPLOAD_AGE_MAX, tidy_up
+from stage.journals import opened
+
+RETENTION = timedelta(hours=72)
+
+
+def aged(path: Path, age: timedelta) -> None:
+    """Make `path` look as if it was last changed `age` ago."""
+    changed_s = path.stat().st_mtime - age.total_seconds()
+    os.utime(path, (changed_s, changed_s))
+
+
+async def a_journal(directory: Path, done_for: timedelta | None = None) -> Path:
+    """A closed journal, done for some time."""
+    owned = opened(directory)
+    await owned.close()
+    if done_for is not None:
+        mark_done(directory)
+        aged(directory / "done", done_for)
+    return directory
+
+
+async def test_a_done_journal_goes_after_the_retention(tmp_path: Path) -> None:
+    old = await a_journal(tmp_path / "imports" / "00c0ffee00c0ffee", RETENTION * 2)
+    young = await a_journal(tmp_path / "live" / "00c0ffee00c0ffee", RETENTION / 2)
+    tidy_up(tmp_path, RETENTION)
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+async def test_a_journal_that_is_not_done_stays_for_ever(tmp_path: Path) -> None:
+    journal = await a_journal(tmp_path / "live" / "00c0ffee00c0ffee")
+    aged(journal / "00000001.segment", RETENTION * 100)
+    tidy_up(tmp_path, RETENTION)
+    assert journal.exists()
+
+
+async def test_a_journal_that_somebody_holds_stays(tmp_path: Path) -> None:
+    directory = await a_journal(tmp_path / "imports" / "00c0ffee00c0ffee", RETENTION * 2)
+    held = opened(directory)
+    tidy_up(tmp_path, RETENTION)
+    assert directory.exists()
+    await held.close()
+
+
+def test_an_upload_that_was_cut_short_goes_after_a_day(tmp_path: Path) -> None:
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    for name in ("upload-old", "upload-running"):
+        (uploads / name).touch()
+    aged(uploads / "upload-old", UPLOAD_AGE_MAX * 2)
+    tidy_up(tmp_path, RETENTION)
+    assert [path.name for path in uploads.iterdir()] == ["upload-running"]
