@@ -60,7 +60,8 @@ class RunningRedirector:
         (await self.ask("PUT", f"/v1/advocates/{advocate_id}", json={})).raise_for_status()
 
     async def issue(self, advocate_id: str = "ada", destination: str = DESTINATION, **fields: Any) -> dict[str, Any]:
-        """Issue a link, for an advocate who is made where there is none."""
+        """Issue a link, for an advocate who is made where there is none, and have it in memory."""
+        await eventually_async(self.knows_postgres, what="the links' changes are followed")
         await self.put_advocate(advocate_id)
         body = {"advocate_id": advocate_id, "destination": destination, **fields}
         answer = await self.ask("POST", "/v1/links", json=body)
@@ -84,6 +85,11 @@ class RunningRedirector:
         """The value of a metric without labels, as Prometheus would read it."""
         text = (await self.management.get("/metrics")).text
         return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
+
+    async def knows_postgres(self) -> bool:
+        """Whether /readyz says that Postgres is there."""
+        told: bool = (await self.management.get("/readyz")).json()["known"]["postgres"]
+        return told
 
     async def ready(self) -> bool:
         """What /readyz says."""

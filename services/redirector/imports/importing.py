@@ -145,6 +145,8 @@ class Importer:
             owned = open_journal(directory, plan.journal, self._place.partitions, limits, now=lambda: plan.captured_at)
         except JournalTakenError as error:
             raise ImportRunningError("another process is importing this file right now") from error
+        except OSError as error:
+            raise JournalFullError(str(error)) from error
         return self._shipments.start(owned, is_import=True)
 
 

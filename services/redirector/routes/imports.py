@@ -22,6 +22,7 @@ from redirector.errors import ImportRefusedError, ImportRunningError
 from redirector.imports.importing import Importer, Progress, Upload
 from redirector.imports.lines import ImportFormat
 from redirector.journal.journal import JournalFullError
+from redirector.journal.segments import write_all
 
 UPLOADS_MAX: Final = 2
 """Imports at once; more wait their turn, with their bodies unread."""
@@ -133,21 +134,20 @@ async def _received(request: Request, desk: ImportDesk) -> AsyncIterator[tuple[P
     digest, size_bytes = hashlib.sha256(), 0
     with _full_disk_named():
         desk.spool.mkdir(parents=True, exist_ok=True)
-        spooled = tempfile.NamedTemporaryFile(dir=desk.spool, prefix="upload-")  # noqa: SIM115 - closed below
+        # Unbuffered: what a full disk did not take would fail once more when the file is closed.
+        spooled = tempfile.NamedTemporaryFile(dir=desk.spool, prefix="upload-", buffering=0)  # noqa: SIM115 - closed below
     with spooled as file:
         async for chunk in request.stream():
-            size_bytes += len(chunk)
-            if size_bytes > desk.bytes_max:
+            if size_bytes + len(chunk) > desk.bytes_max:
                 raise BodyTooLargeError(desk.bytes_max)
             digest.update(chunk)
             with _full_disk_named():
-                file.write(chunk)
+                write_all(file.fileno(), chunk, size_bytes)
+            size_bytes += len(chunk)
         if size_bytes == 0:
             raise ProblemError(
                 HTTPStatus.BAD_REQUEST, ProblemKind.EMPTY_BODY, "the body is empty; send the file as the body"
             )
-        with _full_disk_named():
-            file.flush()
         yield Path(file.name), digest.digest()
 
 

@@ -241,9 +241,9 @@ async def test_a_wrong_key_or_limit_is_refused_by_name(season: httpx2.AsyncClien
 
 async def test_an_answer_says_how_fresh_it_is(pipe: Pipe, stats: httpx2.AsyncClient) -> None:
     """As of when, complete up to the slowest journal, in which zone, and whether the numbers may still grow."""
-    fast, slow = Pen(Partition(1)), Pen(Partition(2))
-    await pipe.take(*(fast.write(PLAIN_CLICK) for _ in range(50)), partition=1)
-    await pipe.take(slow.write(PLAIN_CLICK), slow.write(Heartbeat()), partition=2)
+    fast, slow = Pen(), Pen()
+    await pipe.take(*(fast.write(PLAIN_CLICK) for _ in range(50)))
+    await pipe.take(slow.write(PLAIN_CLICK), slow.write(Heartbeat()))
     before = datetime.now(UTC)
     answer = (await stats.get("/v1/counts?group_by=advocate")).json()
     assert before <= datetime.fromisoformat(answer["as_of"]) <= datetime.now(UTC)
@@ -258,14 +258,14 @@ async def test_a_hole_holds_completeness_back_and_a_sealed_journal_does_not(
     pipe: Pipe, stats: httpx2.AsyncClient
 ) -> None:
     """Until it is filled; what is sealed says nothing more, hence holds nothing back."""
-    sealed, holed = Pen(Partition(1)), Pen(Partition(2))
-    await pipe.take(sealed.write(PLAIN_CLICK), sealed.write(Sealed()), partition=1)
+    sealed, holed = Pen(), Pen()
+    await pipe.take(sealed.write(PLAIN_CLICK), sealed.write(Sealed()))
     first, missing, last = [holed.write(PLAIN_CLICK) for _ in range(3)]
-    await pipe.take(first, last, partition=2)
+    await pipe.take(first, last)
     assert await _complete_through(stats) == holed.captured_at - timedelta(seconds=2)
-    await pipe.take(missing, partition=2)
+    await pipe.take(missing)
     assert await _complete_through(stats) == holed.captured_at
-    await pipe.take(holed.write(Sealed()), partition=2)
+    await pipe.take(holed.write(Sealed()))
     assert abs(await _complete_through(stats) - datetime.now(UTC)) < timedelta(minutes=1)
 
 

@@ -25,7 +25,7 @@ from stage.postgres import Server
 from stage.sql import execute, fetch, fetch_value
 from stage.waiting import eventually_async
 
-SOON_SECONDS = 20
+SOON_SECONDS = 60
 
 
 def _settings(dsn: str, **options: object) -> AggregatorSettings:

@@ -10,7 +10,7 @@ import pytest
 
 from database.pool import DatabaseAwayError, Pool, UnreadableDsnError, connected, connected_once, open_pool
 from stage.postgres import Server
-from stage.sql import execute, fetch_value
+from stage.sql import execute, fetch_value, session, waiting_for_locks
 from stage.waiting import eventually_async
 
 KILL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pool test'"
@@ -64,14 +64,18 @@ async def test_a_wrong_query_is_no_outage(
     assert await _ask(pool) == 1
 
 
-async def test_using_a_connection_twice_at_once_is_no_outage(pool: Pool, module_dsn: str) -> None:
+async def test_using_a_connection_twice_at_once_is_no_outage(module_dsn: str) -> None:
     """It is a bug of ours."""
-    async with connected(pool) as connection:
-        busy = asyncio.ensure_future(connection.fetchval("SELECT pg_sleep(0.3)"))
-        await eventually_async(lambda: fetch_value(module_dsn, ASLEEP))
+    pool = await open_pool(module_dsn, connections_max=1, application="pool test")
+    async with session(module_dsn) as test, connected(pool) as connection:
+        await test.execute("SELECT pg_advisory_lock(1)")
+        busy = asyncio.ensure_future(connection.fetchval("SELECT pg_advisory_lock(1)"))
+        await eventually_async(lambda: waiting_for_locks(module_dsn))
         with pytest.raises(asyncpg.InterfaceError):
             await connection.fetchval("SELECT 1")
+        await test.execute("SELECT pg_advisory_unlock(1)")
         await busy
+    pool.terminate()
 
 
 @pytest.mark.parametrize("code", ["53100", "53200", "53300", "57014", "57P01", "57P03", "08006"])

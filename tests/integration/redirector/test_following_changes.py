@@ -57,18 +57,13 @@ async def test_changes_of_an_outage_arrive_after_it(
         way_to(database_dsn) as (way, dsn),
         running_redirector(dsn, tmp_path / "other", key, heartbeat_interval=ONE_BEAT, drain_seconds=0.5) as other,
     ):
-        await eventually_async(lambda: knows_postgres(other), what="the feed is followed")
+        await eventually_async(other.knows_postgres, what="the feed is followed")
         assert await leads_to(other, code, DESTINATION)
         await way.close()
         await redirector.change(code, destination=NEW)
         assert await leads_to(other, code, DESTINATION)
         await way.open()
         await eventually_async(lambda: leads_to(other, code, NEW), what="the change has arrived")
-
-
-async def knows_postgres(redirector: RunningRedirector) -> bool:
-    told: bool = (await redirector.management.get("/readyz")).json()["known"]["postgres"]
-    return told
 
 
 async def test_many_who_want_one_link_look_it_up_once(

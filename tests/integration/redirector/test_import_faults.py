@@ -2,7 +2,6 @@
 
 import errno
 import json
-from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
@@ -48,7 +47,7 @@ def journaled(root: Path) -> dict[str, str]:
 
 
 @pytest.fixture(params=[1, 2, 3])
-def one_failing_write(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def one_failing_write(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The disk fails once, at the n-th large write: of the import, for heartbeats are small."""
     writes: list[int] = []
 

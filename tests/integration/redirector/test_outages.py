@@ -129,19 +129,15 @@ async def test_the_api_asks_to_come_again_and_knows_who_was_verified(
 async def test_it_stays_ready_and_says_what_is_away(redirector: RunningRedirector, way: Way, go_away: GoAway) -> None:
     """Nobody takes a redirector out of service because of Postgres."""
 
-    async def known() -> dict[str, bool]:
-        told: dict[str, bool] = (await redirector.management.get("/readyz")).json()["known"]
-        return told
+    async def misses_postgres() -> bool:
+        return not await redirector.knows_postgres()
 
-    async def knows(*, postgres: bool) -> bool:
-        return (await known())["postgres"] is postgres
-
-    await eventually_async(lambda: knows(postgres=True), what="Postgres is there")
+    await eventually_async(redirector.knows_postgres, what="Postgres is there")
     await go_away(way)
-    await eventually_async(lambda: knows(postgres=False), seconds_max=60, what="Postgres is away")
+    await eventually_async(misses_postgres, what="Postgres is away")
     assert await redirector.ready()
     await way.open()
-    await eventually_async(lambda: knows(postgres=True), what="Postgres is back")
+    await eventually_async(redirector.knows_postgres, what="Postgres is back")
 
 
 async def test_it_starts_without_postgres_and_finds_it_later(

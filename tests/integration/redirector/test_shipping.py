@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from link_events.identity import Code
 from redirector.journal.acks import FILE_NAME
 from redirector.journal.segments import segment_path
 from stage.journals import frame_ends, logged_records, overwrite, records_in, told_once
@@ -18,8 +19,9 @@ from stage.sql import execute, fetch_value
 from stage.waiting import eventually_async
 from stage.wire import Cut, wired
 
+FAILURES: Final = "advolink_shipping_failures_total"
 CODES: Final = ("one", "two", "three", "four", "five")
-SETTINGS: Final = {"heartbeat_interval": 3600, "drain_seconds": 2}
+SETTINGS: Final = {"heartbeat_interval": 3600, "drain_seconds": 0.5}
 
 
 @asynccontextmanager
@@ -77,7 +79,7 @@ async def test_clicks_of_an_outage_arrive_after_it_in_order(
             await click_all(redirector)
             await redirector.shipped()
         assert told_once(await logged_records(database_dsn)) == records_in(redirector.journal_directory)
-        assert await redirector.metric("advolink_shipping_failures_total") >= 2
+        assert await redirector.metric(FAILURES) >= 2
 
 
 async def is_away(redirector: RunningRedirector) -> bool:
@@ -90,14 +92,14 @@ async def test_a_wire_that_breaks_in_an_append_loses_and_repeats_nothing(
     database_dsn: str, journals: Path, key: str, cut: Cut, words: tuple[bytes, ...]
 ) -> None:
     """Also where the log has taken a batch and its answer is lost: the log's last seq says so."""
-    async with wired(database_dsn) as (wire, dsn), on(dsn, journals, key) as redirector:
-        await issue_all(redirector)
-        await redirector.shipped()
+    async with wired(database_dsn) as (wire, dsn):
         wire.cut(cut, *words)
-        await click_all(redirector)
-        await redirector.shipped()
-        assert wire.cuts == 1
-        assert await logged_records(database_dsn) == records_in(redirector.journal_directory)
+        async with on(dsn, journals, key) as redirector:
+            await issue_all(redirector)
+            await click_all(redirector)
+            await redirector.shipped()
+            assert wire.cuts == 1
+            assert await logged_records(database_dsn) == records_in(redirector.journal_directory)
 
 
 async def test_a_restart_sends_nothing_again(database_dsn: str, journals: Path, key: str) -> None:
@@ -136,7 +138,10 @@ DELETE FROM log_record AS r USING log_partition AS p
 WHERE p.stream = r.stream AND p.partition = r.partition AND r.log_offset >= p.next_offset / 2;
 UPDATE log_partition SET next_offset = next_offset / 2;
 UPDATE log_journal AS j SET last_seq = coalesce(
-    (SELECT max(seq) FROM log_record AS r WHERE (r.journal, r.stream, r.partition) = (j.journal, j.stream, j.partition)), 0
+    (
+        SELECT max(seq) FROM log_record AS r
+        WHERE (r.journal, r.stream, r.partition) = (j.journal, j.stream, j.partition)
+    ), 0
 );
 """
 FORGET_ALL = "TRUNCATE log_record; UPDATE log_partition SET next_offset = 0; DELETE FROM log_journal"
@@ -167,16 +172,11 @@ async def has_rewound(redirector: RunningRedirector) -> bool:
     return await redirector.metric("advolink_shipping_rewinds_total") == 1
 
 
-@pytest.mark.parametrize("clicks_before_the_copy", [0, 2])
+@pytest.mark.parametrize("rounds_before_the_copy", [0, 2])
 async def test_a_journal_that_is_an_older_copy_of_itself_ships_nothing(
-    way_and_dsn: tuple[Way, str],
-    database_dsn: str,
-    journals: Path,
-    key: str,
-    caplog: pytest.LogCaptureFixture,
-    clicks_before_the_copy: int,
+    way_and_dsn: tuple[Way, str], database_dsn: str, journals: Path, key: str, rounds_before_the_copy: int
 ) -> None:
-    """New clicks would bear the names of old ones and be lost. It waits for a person, and redirects meanwhile.
+    """New clicks would bear the names of old ones and be lost: it waits for a person, and redirects meanwhile.
 
     Also where it has caught up with the old numbers before it could ask the log.
     """
@@ -184,27 +184,43 @@ async def test_a_journal_that_is_an_older_copy_of_itself_ships_nothing(
     copy = journals.with_name("copy")
     async with on(dsn, journals, key) as first:
         await issue_all(first)
-        await click_all(first, clicks_before_the_copy)
+        await click_all(first, rounds_before_the_copy)
     shutil.copytree(journals, copy)
     async with on(dsn, journals, key) as first:
         await click_all(first)
+        links = [link for code in CODES if (link := first.service.memory.get(Code(code)))]
     logged = await logged_records(database_dsn)
-    async with on(dsn, copy, key) as restored:
-        for code in CODES:  # into memory
-            await restored.client.head(f"/{code}")
-    assert await logged_records(database_dsn) == logged
     await way.close()
     async with on(dsn, copy, key) as restored:
-        for code in CODES:
-            link = first.service.memory.get(code)  # type: ignore[arg-type]
-            assert link is not None
+        for link in links:
             restored.service.memory.remember(link)
-        await click_all(restored, 30)
+        await click_all(restored, 10)
+        before = await restored.metric(FAILURES)
         await way.open()
-        await eventually_async(lambda: says(caplog, "shipping waits for a person"), what="it says so")
+        await eventually_async(lambda: has_failed(restored, before + 2), what="it has asked the log")
         assert (await restored.click("unknown1")).status_code == HTTPStatus.NOT_FOUND
-        assert await restored.metric("advolink_event_log_connected") == 0
+        assert await is_away(restored)
+        assert len(restored.new_clicks()) == 5 * (rounds_before_the_copy + 10)
     assert await logged_records(database_dsn) == logged
+
+
+async def test_a_journal_that_was_begun_again_ships_nothing_either(database_dsn: str, journals: Path, key: str) -> None:
+    """Its directory is there and its segments are gone: the log knows seqs of partitions that it has never used."""
+    async with on(database_dsn, journals, key) as first:
+        await issue_all(first)
+        await click_all(first)
+    logged = await logged_records(database_dsn)
+    segment_path(first.journal_directory, 1).unlink()
+    async with on(database_dsn, journals, key) as again:
+        assert again.journal_directory == first.journal_directory
+        await eventually_async(lambda: has_failed(again, 2), what="it has asked the log")
+        await click_all(again, 10)
+        await eventually_async(lambda: has_failed(again, 4), what="it has asked again")
+    assert await logged_records(database_dsn) == logged
+
+
+async def has_failed(redirector: RunningRedirector, times: float) -> bool:
+    return await redirector.metric(FAILURES) >= times
 
 
 async def says(caplog: pytest.LogCaptureFixture, text: str) -> bool:

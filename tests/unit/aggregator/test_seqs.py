@@ -201,6 +201,14 @@ def test_a_dead_letter_is_a_hole_of_its_own_until_it_comes_mended() -> None:
     assert stored.apply([Delivery(JOURNALS[0], Seq(2), readable=False)]) == [Admission.DUPLICATE]
 
 
+def test_the_first_instant_that_is_known_of_a_journal_never_changes() -> None:
+    """Neither with later records nor with older ones that come late."""
+    stored = Stored()
+    stored.apply([Delivery(JOURNALS[0], Seq(3))])
+    stored.apply([Delivery(JOURNALS[0], Seq(4)), Delivery(JOURNALS[0], Seq(1))])
+    assert stored.marks[JOURNALS[0]].first_captured_at == _captured_at(3)
+
+
 def test_a_dead_letter_that_comes_late_takes_the_place_of_what_was_missing() -> None:
     """It is not missing any more, and still not applied; it was captured when the missing one was."""
     stored = Stored()

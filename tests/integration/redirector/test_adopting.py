@@ -1,0 +1,61 @@
+"""What earlier workers left is taken over: one journal is written on, the others are sealed, shipped and let go."""
+
+from contextlib import AsyncExitStack
+from http import HTTPStatus
+from pathlib import Path
+
+from link_events.events import Sealed
+from link_events.streams import PARTITIONS_DEFAULT
+from redirector.journal.adoption import adopt_all, is_done
+from redirector.journal.journal import Limits
+from stage.journals import clicks_in, events_in, logged_records, records_in
+from stage.redirectors import RunningRedirector, running_redirector
+from stage.waiting import eventually_async
+
+ONE_BEAT = {"heartbeat_interval": 3600}
+
+
+async def done(directory: Path) -> bool:
+    return is_done(directory)
+
+
+async def test_two_workers_on_one_disk_have_a_journal_each(
+    redirector: RunningRedirector, database_dsn: str, journals: Path, key: str
+) -> None:
+    """Neither touches the other's, and both are shipped."""
+    async with running_redirector(database_dsn, journals, key, **ONE_BEAT) as other:
+        assert other.journal_directory != redirector.journal_directory
+        code = (await redirector.issue())["code"]
+        for one in (redirector, other, redirector):
+            assert (await one.click(code)).status_code == HTTPStatus.FOUND
+        assert (len(redirector.new_clicks()), len(other.new_clicks())) == (2, 1)
+
+
+async def test_journals_that_nobody_writes_any_more_end_sealed(database_dsn: str, journals: Path, key: str) -> None:
+    """Three workers yesterday, one today: it goes on in one journal, and every click of the others arrives."""
+    async with AsyncExitStack() as yesterday:
+        workers = [
+            await yesterday.enter_async_context(running_redirector(database_dsn, journals, key, **ONE_BEAT))
+            for _ in range(3)
+        ]
+        code = (await workers[0].issue())["code"]
+        for worker in workers:
+            await worker.click(code)
+        directories = {worker.journal_directory for worker in workers}
+    async with running_redirector(database_dsn, journals, key, **ONE_BEAT) as today:
+        assert today.journal_directory in directories
+        await today.click(code)
+        left = directories - {today.journal_directory}
+        for directory in left:
+            await eventually_async(lambda d=directory: done(d), what="it is shipped")  # type: ignore[misc]
+            last = {event.origin.partition: event.data for event in events_in(directory)}
+            assert last == dict.fromkeys(range(PARTITIONS_DEFAULT), Sealed())
+        await today.shipped()
+        logged = {record for records in (await logged_records(database_dsn)).values() for record in records}
+        kept = {record for one in directories for records in records_in(one).values() for record in records}
+        assert logged == kept
+        assert sum(len(clicks_in(directory)) for directory in directories) == 4
+    adopted = adopt_all(journals / "live", PARTITIONS_DEFAULT, Limits())
+    assert {one.journal.directory for one in adopted} == directories - left
+    for one in adopted:
+        await one.close()
