@@ -17,7 +17,7 @@ CONNECT_SECONDS_MAX: Final = 5
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
-_NOT_YET: Final = (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError)
+_NOT_YET: Final = (OSError, asyncpg.OperatorInterventionError, asyncpg.ConnectionDoesNotExistError)
 
 
 async def is_serving(dsn: str) -> bool:
