@@ -168,6 +168,20 @@ async def test_a_link_read_before_the_feed_was_known_is_not_trusted_for_ever(
     await eventually_async(lambda: is_new(resolver), what="the change is seen")
 
 
+async def test_a_link_issued_before_the_feed_was_known_is_not_trusted_for_ever(
+    store: HeldStore, following: Following
+) -> None:
+    """It went straight into memory, and another redirector has changed it before the first look at the feed."""
+    resolver, tasks = following
+    issued = await store.find(CODE)
+    assert issued is not None
+    resolver._memory.remember(issued)  # noqa: SLF001 - as the API does
+    await change(store)
+    assert await destination_of(resolver) == DESTINATION
+    tasks.append(asyncio.create_task(resolver.follow_changes()))
+    await eventually_async(lambda: is_new(resolver), what="the change is seen")
+
+
 async def test_a_lookup_that_began_before_the_feed_was_known_is_not_trusted_either(
     store: HeldStore, following: Following
 ) -> None:

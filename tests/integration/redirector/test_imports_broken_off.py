@@ -13,6 +13,7 @@ import pytest
 from link_events.events import Click
 from link_events.streams import PARTITIONS_DEFAULT
 from redirector.imports import importing
+from redirector.journal.adoption import is_done
 from stage.click_log import write_twin
 from stage.journals import clicks_in, events_in, logged_records, told_once
 from stage.outage import way_to
@@ -131,6 +132,32 @@ async def test_redirects_go_on_beside_an_import(
     halfway.may_go_on.set()
     await importing_it
     assert [click.code for click in redirector.new_clicks()] == [code]
+
+
+async def test_an_import_that_runs_while_the_one_before_it_ends_disturbs_nothing(
+    redirector: RunningRedirector, database_dsn: str, content: bytes, halfway: Halfway
+) -> None:
+    """The same file twice in a row: the first has been shipped and let go before the second is through."""
+    halfway.may_go_on.set()
+    async with session(database_dsn) as other:
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute("LOCK TABLE log_record IN SHARE MODE")  # nothing is shipped
+        assert (await redirector.import_file(content)).json()["clicks"] == TWIN_CLICKS
+        halfway.reached.clear()
+        halfway.may_go_on.clear()
+        second = asyncio.create_task(redirector.import_file(content))
+        await asyncio.wait_for(halfway.reached.wait(), 15)
+        await transaction.commit()
+    directory = import_journal(redirector, content)
+    await eventually_async(lambda: done(directory), what="the first import is shipped and let go")
+    halfway.may_go_on.set()
+    assert (await second).json()["clicks"] == TWIN_CLICKS
+    assert (await redirector.import_file(content)).json()["clicks"] == TWIN_CLICKS
+
+
+async def done(directory: Path) -> bool:
+    return is_done(directory)
 
 
 async def test_two_redirectors_at_the_same_time_take_it_once(

@@ -117,6 +117,7 @@ async def test_syncing_runs_beside_appends_and_wakes_the_shipper(journal: Journa
 async def test_two_syncs_at_once_never_call_unsynced_what_is_synced(journal: Journal, disk: Disk) -> None:
     """A stop syncs while the background sync is under way: the second waits, and nothing is shipped too early."""
     await append(journal, BIG)
+    await append(journal, BIG)
     disk.held = threading.Event()
     syncs = [asyncio.create_task(journal.sync())]
     await asyncio.to_thread(disk.began.wait, 10)
@@ -127,6 +128,9 @@ async def test_two_syncs_at_once_never_call_unsynced_what_is_synced(journal: Jou
     await asyncio.gather(*syncs)
     assert journal.synced == journal.end
     assert journal.sync_failures == 0
+    names = [name for name in disk.synced if name.endswith(".segment")]
+    assert sorted(set(names)) == [f"{number:08}.segment" for number in (1, 2, 3)]
+    assert names.count("00000001.segment") == 1
 
 
 async def test_a_sync_that_is_given_up_is_made_up_for(journal: Journal, disk: Disk) -> None:
