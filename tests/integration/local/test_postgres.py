@@ -233,6 +233,8 @@ def test_roots_data_that_is_gone_is_missed_and_not_made_anew(notes: Path) -> Non
 
 @pytest.mark.parametrize("choice", SOURCES)
 def test_an_ordinary_user_has_everything_in_their_own_directory(choice: PostgresChoice, somebody: OrdinaryUser) -> None:
+    with launched_postgres(choice):
+        pass  # skips, with the reason, where there are no such binaries
     notes = somebody.folder / f"postgres-{choice}"
     script = """
 import sys
