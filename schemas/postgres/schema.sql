@@ -125,7 +125,15 @@ CREATE TABLE log_journal (
 
 -- ---------------------------------------------------------------- how far the log has been applied
 
--- writer: the aggregator. Moved by compare-and-set on (next_offset, owner_epoch), first statement of every batch.
+-- writer: the aggregator. One row for each that runs: it holds the partitions that name it as owner, until then.
+CREATE TABLE aggregator_lease (
+    owner text COLLATE "C" PRIMARY KEY,
+    expires_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
+-- writer: the aggregator, and `advolink offsets reset`.
+-- Moved by compare-and-set on (next_offset, owner_epoch), first statement of every batch. `owner_epoch` grows whenever
+-- the partition changes hands. While `stopped` says why, nothing is applied; only a reset ends it.
 CREATE TABLE partition_offset (
     stream text COLLATE "C" NOT NULL,
     partition integer NOT NULL,
@@ -133,8 +141,24 @@ CREATE TABLE partition_offset (
     owner text,
     owner_epoch bigint NOT NULL DEFAULT 0,
     updated_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT partition_offset_pkey PRIMARY KEY (stream, partition)
+    stopped text,
+    stopped_detail text,
+    stopped_at timestamptz,
+    CONSTRAINT partition_offset_pkey PRIMARY KEY (stream, partition),
+    CONSTRAINT partition_offset_stopped_check CHECK (num_nulls(stopped, stopped_detail, stopped_at) IN (0, 3))
 ) WITH (fillfactor = 50);
+
+-- writer: the command `advolink offsets reset`. Every time a person moved a partition, and why.
+CREATE TABLE offset_reset (
+    reset_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    stream text COLLATE "C" NOT NULL,
+    partition integer NOT NULL,
+    from_offset bigint NOT NULL,
+    to_offset bigint NOT NULL,
+    stopped text,
+    why text NOT NULL,
+    reset_at timestamptz NOT NULL DEFAULT now()
+);
 
 -- writer: the aggregator. The highest seq applied of each journal, and when that was captured.
 -- `first_captured_at`: when the first record that came was captured; never changes.
@@ -165,20 +189,34 @@ CREATE TABLE hole (
     CONSTRAINT hole_kind_check CHECK (kind IN ('missing', 'dead_letter'))
 );
 
--- writer: the aggregator. Records that can never be applied as they are, with the bytes that were logged.
+-- writer: the aggregator, and `advolink dead-letters`. Records that can never be applied as they are, with the bytes
+-- that were logged. One without an origin (`journal`, `seq`) was written by nobody we know, and leaves no hole.
+-- An offset does not name a dead letter: a topic that is made anew counts anew.
+-- `replacement`: what was applied in its stead; `value` stays. `relayed_at`: when the dead-letter topic had it.
 CREATE TABLE dead_letter (
     stream text COLLATE "C" NOT NULL,
     partition integer NOT NULL,
     log_offset bigint NOT NULL,
-    journal bytea NOT NULL,
-    seq bigint NOT NULL,
+    journal bytea,
+    seq bigint,
     value bytea NOT NULL,
     reason text NOT NULL,
     detail text NOT NULL,
     logged_at timestamptz NOT NULL,
     dead_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT dead_letter_pkey PRIMARY KEY (stream, partition, log_offset)
+    dead_letter_id bigint GENERATED ALWAYS AS IDENTITY,
+    closed_as text,
+    closed_at timestamptz,
+    closed_why text,
+    replacement bytea,
+    relayed_at timestamptz,
+    CONSTRAINT dead_letter_pkey PRIMARY KEY (dead_letter_id),
+    CONSTRAINT dead_letter_journal_seq_check CHECK ((journal IS NULL) = (seq IS NULL)),
+    CONSTRAINT dead_letter_closed_as_check CHECK (closed_as IN ('replayed', 'discarded')),
+    CONSTRAINT dead_letter_closed_check CHECK ((closed_as IS NULL) = (closed_at IS NULL))
 );
+CREATE INDEX dead_letter_log_offset_idx ON dead_letter (stream, partition, log_offset);
+CREATE INDEX dead_letter_unrelayed_idx ON dead_letter (dead_at) WHERE relayed_at IS NULL;
 
 -- ---------------------------------------------------------------- clicks and their counts
 

@@ -35,6 +35,7 @@ class LinkState(StrEnum):
 class DeadLetterReason(StrEnum):
     """Why a record can never be applied as it is."""
 
+    NO_ORIGIN = "no_origin"
     NOT_JSON = "not_json"
     NOT_AN_EVENT = "not_an_event"
     UNKNOWN_TYPE = "unknown_type"
@@ -48,3 +49,18 @@ class HoleKind(StrEnum):
 
     MISSING = "missing"
     DEAD_LETTER = "dead_letter"
+
+
+class DeadLetterEnd(StrEnum):
+    """What became of a dead letter that a person took in hand."""
+
+    REPLAYED = "replayed"
+    DISCARDED = "discarded"
+
+
+class StopReason(StrEnum):
+    """Why a partition stands still until a person has decided."""
+
+    OFFSET_OUT_OF_RANGE = "offset_out_of_range"
+    DEAD_LETTER_RATIO = "dead_letter_ratio"
+    PARTITION_COUNT = "partition_count"
