@@ -1,7 +1,7 @@
 # advolink. `make` alone says what can be done here.
 #
 # make setup PYTHON=/path/to/python3   chooses the Python of a new .venv (else tools/find-python does)
-# make run ARGS='--workers 1'          ARGS reaches the command behind run, test, test-long, test-all, bench and lock
+# make run ARGS='--workers 1'          ARGS reaches the command behind run, run-kafka, test, test-long, test-all, bench and lock
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test test-long test-all check docs bench lock clean
+.PHONY: help setup run run-kafka test test-long test-all check docs bench lock clean
 
 help: ## say what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ $(READY): requirements.lock pyproject.toml
 
 run: setup ## start everything on this machine: Postgres, redirector, aggregator
 	@exec $(BIN)/advolink up $(ARGS)
+
+run-kafka: setup ## the same, with events through an Apache Kafka on this machine (needs Java 17 and Maven)
+	@exec $(BIN)/advolink up --log kafka $(ARGS)
 
 test: setup ## run the tests (all but the long ones)
 	@$(BIN)/pytest -m "not long" $(ARGS)

@@ -1,141 +1,194 @@
 """Events per second and processor time per event through the aggregator, beside reading and parsing alone."""
 
 import asyncio
-import random
 import time
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import asyncpg
 import orjson
+import uvloop
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench_table import Row, Table
 from database.pool import open_pool
-from event_log.contract import Record
+from event_log.contract import EventLog, LoggedRecord
+from event_log.kafka.connection import KafkaConnection
+from event_log.kafka.log import KafkaEventLog
+from event_log.kafka.reading import FETCH_WAIT_MS, PARTITION_BYTES_MAX
 from event_log.postgres import PostgresEventLog
-from link_events.codec import encode
-from link_events.events import Click
-from link_events.identity import AdvocateId, Code, JournalId, LinkId, Origin, Seq
-from link_events.reasons import LinkState
-from link_events.streams import PARTITIONS_DEFAULT, Offset, Partition, Stream, partition_of
+from events import records_by_partition
+from link_events.streams import PARTITIONS_DEFAULT, Offset, Partition, Stream
 from measure import children, cpu_seconds
-from stack import service
+from stack import held_back, kafka_settings, service
+from stage.kafka import launched_kafka
 from stage.postgres import Server
+from stage.topics import fresh_topics
 
-EVENTS = 200_000
-ADVOCATES = 1_000
-LINKS = 20_000
-BATCH = 2_000
-READ_MAX = 5_000
-SECONDS_MAX = 300
-APPLIED = Path(__file__).with_name("applied.sql")
-AGENT = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
-)
+EVENTS: Final[Mapping[str, int]] = {"Postgres": 200_000, "Kafka": 1_000_000}
+BATCH: Final = 2_000
+READ_MAX: Final = 5_000
+SECONDS_MAX: Final = 300
+APPLIED: Final = Path(__file__).with_name("applied.sql")
+
+ReadAll = Callable[[int], Awaitable[None]]
+"""Reads and parses so many events, and does nothing else."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run happens."""
+
+    server: Server
+    dsn: str
+    directory: Path
 
 
 def measure_aggregation(server: Server, database: str, directory: Path) -> Table:
-    """EVENTS clicks that wait in the log are read and parsed by a loop, then applied by the aggregator."""
+    """Clicks that wait in the Postgres log are read and parsed by a loop, then applied by the aggregator."""
     dsn = server.dsn(database)
-    asyncio.run(_fill_log(dsn))
-    read_cpu, read_s = asyncio.run(_read_and_parse(dsn))
-    postmaster = server.pid
-    before = cpu_seconds([postmaster, *children(postmaster)])
-    started_s = time.monotonic()
-    with service("aggregator", directory, dsn, {}) as (_, pid):
-        asyncio.run(_until_applied(dsn))
-        took_s, aggregator_cpu = time.monotonic() - started_s, cpu_seconds([pid])
-        postgres_cpu = cpu_seconds([postmaster, *children(postmaster)]) - before
+    uvloop.run(_fill(_postgres_log(dsn), EVENTS["Postgres"]))
+    yardstick = _timed(lambda count: _read_postgres(dsn, count), EVENTS["Postgres"])
+    return _table("Postgres", yardstick, Place(server, dsn, directory), {})
+
+
+def measure_aggregation_kafka(server: Server, database: str, directory: Path) -> Table:
+    """The same with clicks that wait in Kafka; the yardstick is aiokafka's `getmany` with orjson.loads, alone."""
+    with ExitStack() as held:
+        connection = fresh_topics(held.enter_context(launched_kafka()).bootstrap)
+        uvloop.run(_fill(_kafka_log(connection), EVENTS["Kafka"]))
+        yardstick = _timed(lambda count: _read_kafka(connection, count), EVENTS["Kafka"])
+        place = Place(server, server.dsn(database), directory)
+        return _table("Kafka", yardstick, place, kafka_settings(connection))
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a run used, in seconds."""
+
+    wall: float
+    cpu: float
+    postgres: float | None = None
+
+
+def _table(log: str, alone: Used, place: Place, shared: Mapping[str, str]) -> Table:
+    """Both rows; the aggregator is measured from when it may begin until the last event is applied."""
+    count, server, dsn = EVENTS[log], place.server, place.dsn
+    with held_back(dsn) as let_go, service("aggregator", place.directory, dsn, {}, shared) as (_, pid):
+        before, postgres_before = cpu_seconds([pid]), cpu_seconds([server.pid, *children(server.pid)])
+        started_s = time.monotonic()
+        let_go()
+        asyncio.run(until_applied(dsn, count))
+        applying = Used(
+            time.monotonic() - started_s,
+            cpu_seconds([pid]) - before,
+            cpu_seconds([server.pid, *children(server.pid)]) - postgres_before,
+        )
     return Table(
-        f"Applying {EVENTS:,} clicks from the Postgres log",
+        f"Applying {count:,} clicks from the {log} log",
         [
-            _row("read and orjson.loads alone", read_s, read_cpu, read_cpu, None),
-            _row("advolink aggregator", took_s, aggregator_cpu, read_cpu, postgres_cpu),
+            _row("read and orjson.loads alone", count, alone, alone),
+            _row("advolink aggregator", count, applying, alone),
         ],
     )
 
 
-def _row(name: str, took_s: float, cpu_s: float, yardstick_s: float, postgres_s: float | None) -> Row:
+def _row(name: str, count: int, used: Used, alone: Used) -> Row:
     return Row(
         name,
         {
-            "events/s": f"{EVENTS / took_s:,.0f}",
-            "CPU us/event": f"{cpu_s / EVENTS * 1e6:.1f}",
-            "CPU x reading": f"{cpu_s / yardstick_s:.2f}",
-            "Postgres CPU us/event": "-" if postgres_s is None else f"{postgres_s / EVENTS * 1e6:.1f}",
+            "events/s": f"{count / used.wall:,.0f}",
+            "CPU us/event": f"{used.cpu / count * 1e6:.1f}",
+            "CPU x reading": f"{used.cpu / alone.cpu:.2f}",
+            "Postgres CPU us/event": "-" if used.postgres is None else f"{used.postgres / count * 1e6:.1f}",
         },
     )
 
 
-async def _fill_log(dsn: str) -> None:
-    pool = await open_pool(dsn, connections_max=2, application="bench")
-    log = PostgresEventLog(pool)
-    for partition, values in enumerate(_events_by_partition()):
-        for start in range(0, len(values), BATCH):
-            await log.append(Stream.CLICKS, Partition(partition), values[start : start + BATCH])
+async def _postgres_log(dsn: str) -> EventLog:
+    return PostgresEventLog(await open_pool(dsn, connections_max=2, application="bench"))
+
+
+async def _kafka_log(connection: KafkaConnection) -> EventLog:
+    return KafkaEventLog(connection)
+
+
+async def _fill(opening: Awaitable[EventLog], count: int) -> None:
+    log = await opening
+    for partition, records in enumerate(records_by_partition(count)):
+        for start in range(0, len(records), BATCH):
+            await log.append(Stream.CLICKS, Partition(partition), records[start : start + BATCH])
     await log.close()
-    await pool.close()
 
 
-def _events_by_partition() -> list[list[Record]]:
-    rng, journal = random.Random(5), JournalId(b"benchlog")
-    records: list[list[Record]] = [[] for _ in range(PARTITIONS_DEFAULT)]
-    begun = datetime.now(UTC) - timedelta(hours=6)
-    for number in range(EVENTS):
-        advocate_id = AdvocateId(f"bench{min(int(rng.paretovariate(0.8)), ADVOCATES)}")
-        partition = partition_of(advocate_id, PARTITIONS_DEFAULT)
-        origin = Origin(journal, Stream.CLICKS, partition, Seq(len(records[partition]) + 1))
-        instant = begun + timedelta(milliseconds=number * 20)
-        click = Click(
-            occurred_at=instant,
-            link_id=LinkId(rng.randint(1, LINKS)),
-            code=Code(f"B{number % LINKS:07}"),
-            advocate_id=advocate_id,
-            link_state=LinkState.ACTIVE,
-            method="GET",
-            user_agent=AGENT,
-            referrer_origin="https://www.linkedin.com",
-            language="en-US",
-        )
-        records[partition].append(Record(journal, origin.seq, encode(origin, instant, click)))
-    return records
-
-
-async def _read_and_parse(dsn: str) -> tuple[float, float]:
+def _timed(read_all: ReadAll, count: int) -> Used:
     """Processor and wall time of what nobody can leave out: fetching every record and parsing it."""
-    pool = await open_pool(dsn, connections_max=2, application="bench")
-    log = PostgresEventLog(pool)
-    cpu_s, wall_s = time.process_time(), time.monotonic()
+
+    async def timed() -> Used:
+        cpu_s, wall_s = time.process_time(), time.monotonic()
+        await read_all(count)
+        return Used(time.monotonic() - wall_s, time.process_time() - cpu_s)
+
+    return uvloop.run(timed())
+
+
+async def _read_postgres(dsn: str, count: int) -> None:
+    log = await _postgres_log(dsn)
     parsed = 0
     for number in range(PARTITIONS_DEFAULT):
-        parsed += await _read_partition(log, Partition(number))
-    took = time.process_time() - cpu_s, time.monotonic() - wall_s
-    if parsed != EVENTS:
-        raise RuntimeError(f"{parsed} of {EVENTS} events were read")
+        offset = Offset(0)
+        while records := await log.read(
+            Stream.CLICKS, Partition(number), offset, records_max=READ_MAX, wait=timedelta(0)
+        ):
+            for one in records:
+                if isinstance(one, LoggedRecord):
+                    orjson.loads(one.record.value)
+            parsed += len(records)
+            offset = Offset(records[-1].offset + 1)
     await log.close()
-    await pool.close()
-    return took
+    _expect(parsed, count)
 
 
-async def _read_partition(log: PostgresEventLog, partition: Partition) -> int:
-    offset, parsed = Offset(0), 0
-    while True:
-        records = await log.read(Stream.CLICKS, partition, offset, records_max=READ_MAX, wait=timedelta(0))
-        for record in records:
-            orjson.loads(record.record.value)
-        parsed += len(records)
-        if len(records) < READ_MAX:
-            return parsed
-        offset = Offset(records[-1].offset + 1)
+async def _read_kafka(connection: KafkaConnection, count: int) -> None:
+    consumer = AIOKafkaConsumer(
+        **connection.client_options(),
+        auto_offset_reset="none",
+        enable_auto_commit=False,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+        max_partition_fetch_bytes=PARTITION_BYTES_MAX,
+    )
+    await consumer.start()
+    places = [TopicPartition(connection.topic(Stream.CLICKS), number) for number in range(PARTITIONS_DEFAULT)]
+    consumer.assign(places)
+    for place in places:
+        consumer.seek(place, 0)
+    parsed = 0
+    while parsed < count:
+        for records in (await consumer.getmany(timeout_ms=1_000)).values():
+            for record in records:
+                orjson.loads(record.value)
+            parsed += len(records)
+    await consumer.stop()
+    _expect(parsed, count)
 
 
-async def _until_applied(dsn: str) -> None:
+def _expect(parsed: int, count: int) -> None:
+    if parsed != count:
+        raise RuntimeError(f"{parsed} of {count} events were read")
+
+
+async def until_applied(dsn: str, count: int) -> None:
+    """Wait until so many events of the log are applied."""
     connection = await asyncpg.connect(dsn)
     query = APPLIED.read_text(encoding="utf-8")
     deadline = time.monotonic() + SECONDS_MAX
     while time.monotonic() < deadline:
-        if await connection.fetchval(query) >= EVENTS:
+        if await connection.fetchval(query) >= count:
             await connection.close()
             return
         await asyncio.sleep(0.05)
-    raise TimeoutError(f"{EVENTS} events were not applied in {SECONDS_MAX} s")
+    raise TimeoutError(f"{count} events were not applied in {SECONDS_MAX} s")

@@ -1,6 +1,6 @@
 -- What wrk sends: codes drawn by Zipf(1) from the file in ADVOLINK_BENCH_CODES, each request with one of the user
 -- agents there and one of 50 000 forwarded addresses. Requests are made ready beforehand: drawing them must not cost
--- the core that also has to send them.
+-- the core that also has to send them. With ADVOLINK_BENCH_PAUSE_MS each connection waits so long between two of them.
 
 local READY = 20000
 local ready, at = {}, 0
@@ -35,6 +35,11 @@ function init(args)
       }
       ready[n] = wrk.format("GET", "/" .. draw(), headers)
    end
+end
+
+local pause = tonumber(os.getenv("ADVOLINK_BENCH_PAUSE_MS") or "")
+if pause then
+   function delay() return pause end
 end
 
 function request()

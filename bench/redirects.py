@@ -28,9 +28,8 @@ SCRIPT = Path(__file__).with_name("codes.lua")
 
 def measure_redirects(server: Server, database: str, directory: Path) -> Table:
     """The best of ROUNDS rounds, each through every candidate in turn."""
-    codes, agents = _write_inputs(directory)
-    statement = INSERT_LINKS.read_text(encoding="utf-8")
-    asyncio.run(_insert_links(server.dsn(database), statement, codes.read_text(encoding="utf-8").split()))
+    codes, agents = write_inputs(directory)
+    asyncio.run(insert_links(server.dsn(database), codes.read_text(encoding="utf-8").split()))
     os.environ.update(ADVOLINK_BENCH_CODES=str(codes), ADVOLINK_BENCH_AGENTS=str(agents))
     results: dict[str, list[LoadResult]] = {
         "plain FastAPI route": [],
@@ -71,7 +70,8 @@ def _load(url: str, pid: int) -> LoadResult:
     return result
 
 
-def _write_inputs(directory: Path) -> tuple[Path, Path]:
+def write_inputs(directory: Path) -> tuple[Path, Path]:
+    """The files that codes.lua reads: codes and user agents."""
     rng = random.Random(11)
     codes, agents = directory / "codes.txt", directory / "agents.txt"
     codes.write_text("\n".join(f"B{number:07}" for number in range(CODES)), encoding="utf-8")
@@ -84,9 +84,10 @@ def _write_inputs(directory: Path) -> tuple[Path, Path]:
     return codes, agents
 
 
-async def _insert_links(dsn: str, statement: str, codes: list[str]) -> None:
+async def insert_links(dsn: str, codes: list[str]) -> None:
+    """A link for each code."""
     connection = await asyncpg.connect(dsn)
-    await connection.execute(statement, codes)
+    await connection.execute(INSERT_LINKS.read_text(encoding="utf-8"), codes)
     await connection.close()
 
 

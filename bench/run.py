@@ -1,6 +1,6 @@
 """`make bench`: measures on this machine and prints ratios; figures of different runs are not to be compared.
 
-python bench/run.py [redirects|aggregation …]      everything without arguments
+python bench/run.py [redirects|aggregation|… as in SECTIONS]      everything without arguments
 """
 
 import asyncio
@@ -12,15 +12,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from aggregation import measure_aggregation
+from aggregation import measure_aggregation, measure_aggregation_kafka
 from database.migrations import migrate
 from event_log.postgres import create_streams
+from latency import measure_latency_kafka
 from link_events.streams import PARTITIONS_DEFAULT
 from redirects import measure_redirects
+from shipping import measure_shipping_kafka
 from stage.postgres import Server, launched_postgres
 
-SECTIONS: Final = {"redirects": measure_redirects, "aggregation": measure_aggregation}
-LIBRARIES: Final = ("fastapi", "uvicorn", "uvloop", "httptools", "asyncpg", "orjson")
+SECTIONS: Final = {
+    "redirects": measure_redirects,
+    "aggregation": measure_aggregation,
+    "aggregation_kafka": measure_aggregation_kafka,
+    "shipping_kafka": measure_shipping_kafka,
+    "latency_kafka": measure_latency_kafka,
+}
+LIBRARIES: Final = ("fastapi", "uvicorn", "uvloop", "httptools", "aiokafka", "asyncpg", "orjson")
 
 
 def main() -> None:

@@ -1,30 +1,44 @@
 """What is measured: a real Postgres and our services as processes, each on the core it is given."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
+import asyncpg
 import httpx2
 
+from database.queries import load_queries
+from event_log.kafka.connection import KafkaConnection
+from event_log.settings import EventLogKind
 from stage.ports import free_port
 
 SERVER_CPU, LOAD_CPU = 0, 1
 READY_SECONDS_MAX = 60.0
+HOLD: Final = Path(__file__).with_name("hold.sql")
 
 
 @contextmanager
-def service(name: str, directory: Path, dsn: str, settings: Mapping[str, str]) -> Iterator[tuple[str, int]]:
-    """`python -m NAME` on the server's core until the block ends: its URL and its pid, once it is ready."""
+def service(
+    name: str, directory: Path, dsn: str, settings: Mapping[str, str], shared: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[tuple[str, int]]:
+    """`python -m NAME` on the server's core until the block ends: its URL and its pid, once it is ready.
+
+    `settings` are its own, without its prefix; `shared` are variables that both services read.
+    """
     port, management = free_port(), free_port()
     prefix = f"ADVOLINK_{name.upper()}_"
     environment = {
         **os.environ,
         "ADVOLINK_POSTGRES_DSN": dsn,
+        **shared,
         f"{prefix}PORT": str(port),
         f"{prefix}MANAGEMENT_PORT": str(management),
         **{f"{prefix}{key}": value for key, value in settings.items()},
@@ -35,6 +49,32 @@ def service(name: str, directory: Path, dsn: str, settings: Mapping[str, str]) -
     ):
         _until_answers(f"http://127.0.0.1:{management}/readyz")
         yield f"http://127.0.0.1:{port}", pid
+
+
+def kafka_settings(connection: KafkaConnection) -> Mapping[str, str]:
+    """What a service is told to use the topics of `connection`."""
+    return {
+        "ADVOLINK_EVENT_LOG": EventLogKind.KAFKA,
+        "ADVOLINK_KAFKA_BOOTSTRAP": connection.bootstrap,
+        "ADVOLINK_KAFKA_TOPIC_PREFIX": connection.topic_prefix,
+    }
+
+
+@contextmanager
+def held_back(dsn: str) -> Iterator[Callable[[], None]]:
+    """Hold every partition, as an aggregator does that is alive and idle, until what this gives is called.
+
+    So a process can start and be measured from when it has something to do.
+    """
+    statements = load_queries(HOLD)
+    asyncio.run(_execute(dsn, statements["hold"]))
+    yield lambda: asyncio.run(_execute(dsn, statements["let_go"]))
+
+
+async def _execute(dsn: str, statement: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(statement)
+    await connection.close()
 
 
 @contextmanager

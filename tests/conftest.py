@@ -9,11 +9,14 @@ from contextlib import contextmanager
 import pytest
 
 from database.migrations import migrate
+from event_log.kafka.connection import KafkaConnection
 from event_log.postgres import create_streams
 from link_events.streams import PARTITIONS_DEFAULT
+from stage.kafka import Broker, launched_kafka
 from stage.postgres import Server, launched_postgres
 from stage.requirements import pytest_report_header
 from stage.stack import stack
+from stage.topics import fresh_topics
 
 __all__ = ["pytest_report_header", "stack"]
 
@@ -98,6 +101,39 @@ def frail_module_dsn(_frail_server: Server) -> Iterator[str]:
     with _copied_database(_frail_server, TEMPLATE) as dsn:
         yield dsn
         _frail_server.start()
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(_no_settings_from_outside: None) -> Iterator[Broker]:
+    """A real Kafka broker that the session shares: tests make topics of their own in it, and leave it running."""
+    with launched_kafka() as broker:
+        yield broker
+
+
+@pytest.fixture
+def kafka_connection(kafka_broker: Broker) -> KafkaConnection:
+    """Fresh topics in it."""
+    return fresh_topics(kafka_broker.bootstrap)
+
+
+@pytest.fixture
+def frail_kafka(frail_broker: Broker) -> KafkaConnection:
+    """Fresh topics in the broker that a test may stop, kill and freeze."""
+    return fresh_topics(frail_broker.bootstrap)
+
+
+@pytest.fixture(scope="session")
+def _frail_broker(_no_settings_from_outside: None) -> Iterator[Broker]:
+    with launched_kafka() as broker:
+        yield broker
+
+
+@pytest.fixture
+def frail_broker(_frail_broker: Broker) -> Iterator[Broker]:
+    """A Kafka broker that a test may stop, kill and freeze; it runs again for the next one."""
+    _frail_broker.start()
+    yield _frail_broker
+    _frail_broker.start()
 
 
 @contextmanager

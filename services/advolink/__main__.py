@@ -10,7 +10,10 @@ COMMANDS: Final = {
     "up": "local.commands:up",
     "import": "redirector.commands:import_group",
     "journal": "redirector.commands:journal_group",
+    "dead-letters": "aggregator.dead_letters.commands:dead_letters_group",
+    "offsets": "aggregator.offsets.commands:offsets_group",
     "migrate": "event_log.commands:migrate",
+    "topics": "event_log.commands:topics_group",
     "keys": "database.commands:keys_group",
 }
 """Command name → module:object, in the order people need them."""

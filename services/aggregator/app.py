@@ -7,7 +7,7 @@ or lets it finish: either is right.
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -15,10 +15,15 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from aggregator.applying.consumer import PartitionConsumer, Parts
+from aggregator.applying.dead_letter_limit import DeadLetterLimit
 from aggregator.applying.store import ApplyingStore, StandingReader
 from aggregator.clicks.store import ClickStore
 from aggregator.counts.store import CountsStore
+from aggregator.dead_letters.relaying import keep_relaying
+from aggregator.dead_letters.store import RelayStore
 from aggregator.judge import PLAIN_RULES, Context, load_named_agents
+from aggregator.leases.keeper import LeaseKeeper
+from aggregator.leases.store import LeaseStore
 from aggregator.maintenance import keep_house
 from aggregator.metrics import AggregatorMetrics
 from aggregator.programme.store import ProgrammeStore
@@ -26,7 +31,8 @@ from aggregator.routes import clicks, counts, keys, programme
 from aggregator.settings import AggregatorSettings
 from database.keys import KeyStore
 from database.pool import DatabaseAwayError, Pool, open_pool
-from event_log.contract import EventLogAwayError
+from event_log.contract import EventLog, EventLogError
+from event_log.opening import dead_letter_topic, open_event_log
 from event_log.postgres import PostgresEventLog
 from http_api.access import Access
 from http_api.bodies import BoundedBodies
@@ -40,6 +46,9 @@ from link_events.streams import STREAMS_CARRIED, Partition
 
 APPLYING_CONNECTIONS_MAX = 4
 """One of them is housekeeping's; the consumers of all partitions take turns at the others."""
+
+UPKEEP_CONNECTIONS_MAX = 2
+"""One for the lease, which must never wait, and one for relaying dead letters."""
 
 READING_CONNECTIONS_MAX = 8
 LOG_CONNECTIONS_MAX = 4
@@ -57,8 +66,8 @@ class Service:
     public: FastAPI
     metrics: AggregatorMetrics
     standings: StandingReader
-    event_log: PostgresEventLog
-    consumers: Sequence[PartitionConsumer]
+    event_log: EventLog
+    keeper: LeaseKeeper
     stopping: bool = False
 
     @property
@@ -67,9 +76,10 @@ class Service:
         return self.metrics.registry
 
     async def readiness(self) -> Readiness:
-        """Ready when every partition is being applied."""
-        applying = all(consumer.applying for consumer in self.consumers)
-        return Readiness(needed={"running": not self.stopping, "applying": applying}, known={})
+        """Ready while Postgres answers: what is stored is served, also while nothing more can be applied."""
+        applying = all(consumer.applying for consumer in self.keeper.consumers)
+        needed = {"running": not self.stopping, "leased": self.keeper.is_leased}
+        return Readiness(needed=needed, known={"applying": applying})
 
     async def refresh_metrics(self) -> None:
         """Bring the gauges up to date, as far as Postgres answers."""
@@ -77,7 +87,7 @@ class Service:
         try:
             async with asyncio.timeout(METRICS_TIMEOUT_S):
                 holes = await self._read_standings()
-        except (DatabaseAwayError, EventLogAwayError, TimeoutError):
+        except (DatabaseAwayError, EventLogError, TimeoutError):
             gauges.database_connected.set(0)
             return
         gauges.database_connected.set(1)
@@ -106,34 +116,47 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
     """An aggregator with everything that runs beside its requests."""
     sizes = {
         "applying": APPLYING_CONNECTIONS_MAX,
+        "upkeep": UPKEEP_CONNECTIONS_MAX,
         "reading": READING_CONNECTIONS_MAX,
-        "log": LOG_CONNECTIONS_MAX,
     }
     pools = {
         name: await open_pool(settings.postgres_dsn, connections_max=size, application=f"advolink aggregator {name}")
         for name, size in sizes.items()
     }
     metrics = AggregatorMetrics()
-    event_log = PostgresEventLog(pools["log"])
-    store = ApplyingStore(pools["applying"], owner=secrets.token_hex(8))
+    dsn = settings.postgres_dsn
+    event_log = await open_event_log(
+        settings, dsn, connections_max=LOG_CONNECTIONS_MAX, application="advolink aggregator log"
+    )
+    owner = secrets.token_hex(8)
+    store = ApplyingStore(pools["applying"], owner)
     turns = asyncio.Semaphore(APPLYING_CONNECTIONS_MAX - 1)
     judged_by = (Context(load_named_agents()), PLAIN_RULES)
-    parts = Parts(event_log, settings.partitions, store, *judged_by, metrics.applying, turns)
-    consumers = [
-        PartitionConsumer(stream, Partition(number), parts)
-        for stream in STREAMS_CARRIED
-        for number in range(settings.partitions)
-    ]
+    limit = DeadLetterLimit(settings.dead_letter_ratio_max)
+    parts = Parts(event_log, settings.partitions, store, *judged_by, metrics.applying, turns, limit)
+    slices = [(stream, Partition(number)) for stream in STREAMS_CARRIED for number in range(settings.partitions)]
+    leases = LeaseStore(pools["upkeep"], owner, settings.lease)
+    keeper = LeaseKeeper(leases, slices, lambda slice_: PartitionConsumer(*slice_, parts), failures)
     standings = StandingReader(pools["reading"])
-    service = Service(build_public_app(pools["reading"]), metrics, standings, event_log, consumers)
-    tasks = [asyncio.create_task(consumer.run(), name="applying a partition") for consumer in consumers]
-    tasks.append(asyncio.create_task(keep_house(store, event_log, settings.log_retention), name="housekeeping"))
+    service = Service(build_public_app(pools["reading"]), metrics, standings, event_log, keeper)
+    expiring = event_log if isinstance(event_log, PostgresEventLog) else None
+    tasks = [
+        asyncio.create_task(keeper.run(), name="keeping the lease"),
+        asyncio.create_task(keep_house(store, expiring, settings.log_retention), name="housekeeping"),
+    ]
+    topic = dead_letter_topic(settings)
+    if topic is not None:
+        relaying = keep_relaying(RelayStore(pools["upkeep"]), topic)
+        tasks.append(asyncio.create_task(relaying, name="relaying dead letters"))
     for task in tasks:
         failures.watch(task)
     try:
         yield service
     finally:
         await cancel_all(tasks)
+        await keeper.stop()
+        if topic is not None:
+            await topic.close()
         await event_log.close()
         for pool in pools.values():
             pool.terminate()

@@ -20,13 +20,14 @@ DAYS_AHEAD: Final = 3
 log = logging.getLogger(__name__)
 
 
-async def keep_house(store: ApplyingStore, event_log: PostgresEventLog, retention: timedelta) -> None:
-    """Go round for ever."""
+async def keep_house(store: ApplyingStore, event_log: PostgresEventLog | None, retention: timedelta) -> None:
+    """Go round for ever. Without `event_log` the log lets go of its records by itself, as Kafka does."""
     while True:
         try:
             today = datetime.now(UTC).date()
             await store.ensure_days([today + timedelta(days=ahead) for ahead in range(-1, DAYS_AHEAD + 1)])
-            await _expire(store, event_log, retention)
+            if event_log is not None:
+                await _expire(store, event_log, retention)
         except (DatabaseAwayError, EventLogAwayError) as error:
             log.warning("housekeeping waits for the next round: %s", error)
         await asyncio.sleep(ROUND.total_seconds())

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from aggregator.batch_histogram import BatchHistogram
+
 
 class ApplyingMetrics:
     """What becomes of records."""
@@ -34,7 +36,7 @@ class ApplyingMetrics:
             buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
             registry=registry,
         )
-        self.visible_after = Histogram(
+        self.visible_after = BatchHistogram(
             "advolink_click_visible_after_seconds",
             "From a click's capture to the commit that made it count.",
             buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 30, 300, 3600),
@@ -48,8 +50,8 @@ class ApplyingMetrics:
         )
         self.stopped = Gauge(
             "advolink_partition_stopped",
-            "1 where a partition waits for a person.",
-            ["stream", "partition"],
+            "1 where a partition of this aggregator stands still, by why.",
+            ["stream", "partition", "reason"],
             registry=registry,
         )
 

@@ -5,18 +5,31 @@ from datetime import timedelta
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from aggregator.applying.dead_letter_limit import RATIO_MAX
+from event_log.settings import EventLogSettings
 from http_api.settings import Duration, Port, ServiceSettings
 
 
-class AggregatorSettings(ServiceSettings):
-    """Environment variables with the prefix ADVOLINK_AGGREGATOR_, and two that both services share."""
+class AggregatorSettings(ServiceSettings, EventLogSettings):
+    """Environment variables with the prefix ADVOLINK_AGGREGATOR_, and those that both services share."""
 
     model_config = SettingsConfigDict(env_prefix="ADVOLINK_AGGREGATOR_", extra="ignore")
 
     port: Port = Field(8081, description="Port of the stats API.")
     management_port: Port = Field(9081, description="The management port.")
+    lease: Duration = Field(
+        timedelta(seconds=6),
+        ge=timedelta(seconds=1),
+        description="After so long without a word, others take an aggregator's partitions over (ISO 8601 or seconds).",
+    )
     log_retention: Duration = Field(
         timedelta(days=7),
         ge=timedelta(0),
         description="How long the Postgres event log keeps what was applied (ISO 8601 or seconds).",
+    )
+    dead_letter_ratio_max: float = Field(
+        RATIO_MAX,
+        ge=0,
+        le=1,
+        description="A partition stops where more than this share of its latest 1 000 clicks cannot be read; 1: never.",
     )

@@ -21,6 +21,7 @@ _AWAY: Final = (
     asyncio.TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InternalClientError,  # a server that shut down while the connection was idle leaves it in this state
+    asyncpg.IdleInTransactionSessionTimeoutError,  # we were frozen in the middle of a transaction
     asyncpg.OperatorInterventionError,  # shut down, crashed, not yet ready to accept
     asyncpg.InsufficientResourcesError,  # too many connections, a full disk, no memory
     asyncpg.InvalidCatalogNameError,  # a server that is being set up
@@ -97,6 +98,22 @@ async def connected_once(dsn: str) -> AsyncIterator[asyncpg.Connection]:
             yield connection
         finally:
             await connection.close()
+
+
+@asynccontextmanager
+async def small_pool(dsn: str, *, application: str) -> AsyncIterator[asyncpg.Pool]:
+    """A pool for the length of the block, for commands that work as a service does; one connection was made.
+
+    Raises:
+        UnreadableDsnError: `dsn` is none.
+        DatabaseAwayError: the connection could not be made.
+    """
+    async with connected_once(dsn):
+        pool = await open_pool(dsn, connections_max=2, application=application)
+    try:
+        yield pool
+    finally:
+        pool.terminate()
 
 
 @asynccontextmanager

@@ -11,15 +11,21 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from link_events.identity import JournalId, Seq
+from link_events.reasons import DeadLetterReason
 from link_events.streams import Offset, Partition, Stream
+from link_events.values import value
 
 
 class EventLogError(Exception):
-    """The tree of what can go wrong: away (wait), rewound (send again), expired and misfit (a person decides)."""
+    """The tree of what can go wrong: away (wait), rewound (send again), refused, expired, misfit (a person decides)."""
 
 
 class EventLogAwayError(EventLogError):
     """The log could not be reached or did not answer in time. What was asked may or may not have happened."""
+
+
+class EventLogRefusedError(EventLogError):
+    """The log answered and will not: not authorised, or a record larger than it takes. Nothing is dropped for it."""
 
 
 class OffsetExpiredError(EventLogError):
@@ -38,7 +44,7 @@ NOTHING_ACKED: Final = Seq(0)
 """What the log has taken of a journal it never heard of."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Record:
     """A value on its way into the log, and its origin (stream and partition are the log's)."""
 
@@ -47,7 +53,7 @@ class Record:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class LoggedRecord:
     """A record as it stands in the log."""
 
@@ -56,8 +62,52 @@ class LoggedRecord:
     logged_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class StrayRecord:
+    """A record in the log whose origin is missing or cannot be read: nobody we know wrote it.
+
+    `detail` says what is wrong with the origin. A log that keeps origins in columns holds none.
+    """
+
+    offset: Offset
+    key: bytes | None
+    value: bytes
+    logged_at: datetime
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterMessage:
+    """A dead letter on its way to where others can see it. Journal and seq are None where it has no origin."""
+
+    stream: Stream
+    partition: Partition
+    offset: Offset
+    journal: JournalId | None
+    seq: Seq | None
+    value: bytes
+    reason: DeadLetterReason
+    detail: str
+    logged_at: datetime
+
+
+class DeadLetterTopic(Protocol):
+    """Where a log keeps dead letters for others to see. Not every log has one."""
+
+    async def publish(self, dead_letters: Sequence[DeadLetterMessage]) -> None:
+        """Write all of `dead_letters`; returns when the topic has them. After an error all are sent again.
+
+        Raises:
+            EventLogAwayError: the topic could not be reached; it may hold any of them.
+        """
+
+
 class EventLog(Protocol):
-    """One log. Every call may raise EventLogAwayError; calls for different partitions run side by side."""
+    """One log.
+
+    Every call may raise EventLogAwayError or EventLogRefusedError. Calls for different partitions run side by side; a
+    second read of the same partition waits for the first.
+    """
 
     async def check(self, stream: Stream, partitions: int) -> None:
         """Make sure that `stream` has exactly `partitions` partitions.
@@ -69,7 +119,10 @@ class EventLog(Protocol):
     async def append(
         self, stream: Stream, partition: Partition, records: Sequence[Record], *, acked: Seq = NOTHING_ACKED
     ) -> None:
-        """Append all of `records`, which are of one journal, in order, or none. After an error they are sent again.
+        """Append all of `records`, which are of one journal, in order.
+
+        After an error they are sent again: the log may hold all of them, or none, or (where they are more than it takes
+        at once, in Kafka half a megabyte) a leading part.
 
         `acked` is the highest seq of that journal which the caller was told the log has taken. A log that can know and
         holds less (it was restored from a backup, and connections were mended unseen) appends nothing.
@@ -86,7 +139,7 @@ class EventLog(Protocol):
         *,
         records_max: int,
         wait: timedelta,
-    ) -> Sequence[LoggedRecord]:
+    ) -> Sequence[LoggedRecord | StrayRecord]:
         """Up to `records_max` records from `from_offset` on; none where nothing arrives within `wait`.
 
         Raises:
@@ -95,6 +148,9 @@ class EventLog(Protocol):
 
     async def end_offsets(self, stream: Stream) -> Mapping[Partition, Offset]:
         """The offset that the next record of each partition will get."""
+
+    async def bounds(self, stream: Stream) -> Mapping[Partition, tuple[Offset, Offset]]:
+        """The first offset that each partition keeps, and the one that its next record will get."""
 
     async def last_seq(self, journal: JournalId, stream: Stream, partition: Partition) -> Seq | None:
         """The highest seq of `journal` in the log: 0 where it holds none, None where the log cannot know."""

@@ -37,7 +37,7 @@ EXPIRE_RECORDS_MAX: Final = 5_000
 
 
 class PostgresEventLog:
-    """The event log's contract (event_log.contract.EventLog) on Postgres."""
+    """The event log's contract (event_log.contract.EventLog) on Postgres, over connections of its own."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -81,6 +81,12 @@ class PostgresEventLog:
             records = await self._read_now(stream, partition, from_offset, records_max)
         return records
 
+    async def bounds(self, stream: Stream) -> Mapping[Partition, tuple[Offset, Offset]]:
+        """The first offset that each partition keeps, and the one that its next record will get."""
+        async with self._connected() as connection:
+            rows = await connection.fetch(_SQL["all_bounds"], stream)
+        return {Partition(row["partition"]): (Offset(row["first_offset"]), Offset(row["next_offset"])) for row in rows}
+
     async def end_offsets(self, stream: Stream) -> Mapping[Partition, Offset]:
         """The offset that the next record of each partition will get."""
         async with self._connected() as connection:
@@ -101,8 +107,9 @@ class PostgresEventLog:
         return gone or 0
 
     async def close(self) -> None:
-        """Stop waiting for records. The pool is its maker's to close."""
+        """Stop waiting for records, and cut every connection: an append that hangs holds up no stop."""
         await self._arrivals.close()
+        self._pool.terminate()
 
     async def _read_now(
         self, stream: Stream, partition: Partition, from_offset: Offset, records_max: int

@@ -33,6 +33,9 @@ SELECT last_seq FROM log_journal WHERE journal = $1 AND stream = $2 AND partitio
 -- bounds: The first offset that is kept and the next that will be handed out.
 SELECT first_offset, next_offset FROM log_partition WHERE stream = $1 AND partition = $2;
 
+-- all_bounds: The same of every partition of a stream.
+SELECT partition, first_offset, next_offset FROM log_partition WHERE stream = $1;
+
 -- read_records: Records from an offset on, in order.
 SELECT log_offset, journal, seq, value, logged_at FROM log_record
 WHERE stream = $1 AND partition = $2 AND log_offset >= $3

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -26,6 +26,14 @@ class RunningStack:
     api_key: str
 
 
+@dataclass(frozen=True, slots=True)
+class RunningStores:
+    """What a running stack keeps everything in; `kafka_bootstrap` is None where its event log is in Postgres."""
+
+    postgres_dsn: str
+    kafka_bootstrap: str | None
+
+
 def find_stack(data_directory: Path | None) -> RunningStack:
     """The stack of `data_directory`; without one, of the environment or of DEFAULT_DIRECTORY.
 
@@ -37,14 +45,29 @@ def find_stack(data_directory: Path | None) -> RunningStack:
         if settings.redirector_url and settings.aggregator_url and settings.api_key:
             urls = (settings.redirector_url.rstrip("/"), settings.aggregator_url.rstrip("/"))
             return RunningStack(*urls, settings.api_key)
-    path = (data_directory or DEFAULT_DIRECTORY) / UP_FILE
+    names = ("redirector", "aggregator", "api_key")
+    instead = "ADVOLINK_REDIRECTOR_URL, ADVOLINK_AGGREGATOR_URL and ADVOLINK_API_KEY"
+    return RunningStack(*_told(data_directory or DEFAULT_DIRECTORY, *names, or_set=instead))
+
+
+def find_stores(data_directory: Path) -> RunningStores:
+    """What the stack of `data_directory` keeps everything in.
+
+    Raises:
+        NoStackError: none runs there.
+    """
+    return RunningStores(*_told(data_directory, "postgres_dsn", "kafka_bootstrap", or_set="ADVOLINK_POSTGRES_DSN"))
+
+
+def _told(data_directory: Path, *names: str, or_set: str) -> list[Any]:
+    """What the stack of `data_directory` says under `names`; the variables of `or_set` say the same without it."""
+    path = data_directory / UP_FILE
     try:
         told = orjson.loads(path.read_bytes())
-        return RunningStack(told["redirector"], told["aggregator"], told["api_key"])
+        return [told[name] for name in names]
     except FileNotFoundError as error:
         raise NoStackError(
-            f"Nothing runs here: there is no {path}. Start it with `advolink up`, name its --data-dir, or set "
-            "ADVOLINK_REDIRECTOR_URL, ADVOLINK_AGGREGATOR_URL and ADVOLINK_API_KEY."
+            f"Nothing runs here: there is no {path}. Start it with `advolink up`, name its --data-dir, or set {or_set}."
         ) from error
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise NoStackError(f"{path} cannot be read: {error}") from error

@@ -4,7 +4,6 @@ The bytes written here go unchanged through journal and event log. Schemas are c
 readers: `decode` takes what schemas/events/*.schema.json promise and ignores fields it does not know.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -12,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from link_events.events import (
+    DATA_CONTENT_TYPE,
     LANGUAGE_CHARS_MAX,
     METHOD_CHARS_MAX,
     REFERRER_ORIGIN_CHARS_MAX,
@@ -26,21 +26,17 @@ from link_events.events import (
     type_of_data,
 )
 from link_events.identity import AdvocateId, Code, LinkId, Origin, is_advocate_id, is_code
+from link_events.instants import matches_instant
 from link_events.reasons import DeadLetterReason, LinkState
 from link_events.streams import Stream
+from link_events.usual_clicks import read_usual_click
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=UTF-8"
-DATA_CONTENT_TYPE: Final = "application/json"
-
-INSTANT_PATTERN: Final = (
-    r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?Z"
-)
-"""RFC 3339 in UTC, to the microsecond: the one form that is written, hence the one that is read."""
 
 DETAIL_CHARS_MAX: Final = 500
 """A detail names what is wrong in a line; what it quotes may be as long as the record."""
 
-_INSTANT: Final = re.compile(INSTANT_PATTERN)
+_KEY_FIELD: Final = b'"advocate_id":"'
 
 
 class UndecodableError(Exception):
@@ -58,7 +54,7 @@ def encode(origin: Origin, captured_at: datetime, data: EventData) -> bytes:
         {
             "specversion": "1.0",
             "id": origin.event_id,
-            "source": _source(origin),
+            "source": origin.source,
             "type": type_of_data[type(data)],
             "time": captured_at,
             "datacontenttype": DATA_CONTENT_TYPE,
@@ -78,9 +74,28 @@ def decode(value: bytes, origin: Origin) -> Event:
         envelope = orjson.loads(value)
     except orjson.JSONDecodeError as error:
         raise UndecodableError(DeadLetterReason.NOT_JSON, str(error)) from error
+    # The short cut costs what is no usual click 0.4 µs, and spares what is one 2 µs and more.
+    return read_usual_click(value, envelope, origin) or read_carefully(envelope, origin)
+
+
+def key_of(value: bytes) -> bytes | None:
+    """The key that decides the partition of the event in `value`, as `encode` wrote it; None where it has none.
+
+    Not parsed: a quote inside a JSON text is escaped, so the name between quotes cannot stand inside one.
+    """
+    begin = value.find(_KEY_FIELD)
+    if begin < 0:
+        return None
+    begin += len(_KEY_FIELD)
+    end = value.find(b'"', begin)
+    return value[begin:end] if end > begin else None
+
+
+def read_carefully(envelope: Any, origin: Origin) -> Event:
+    """The event in `envelope`, parsed JSON: `decode` without its short cut, and the only place that refuses."""
     if not isinstance(envelope, dict) or envelope.get("specversion") != "1.0":
         raise UndecodableError(DeadLetterReason.NOT_AN_EVENT, "not a CloudEvent 1.0")
-    if envelope.get("id") != origin.event_id or envelope.get("source") != _source(origin):
+    if envelope.get("id") != origin.event_id or envelope.get("source") != origin.source:
         raise UndecodableError(DeadLetterReason.ID_MISMATCH, f"travelled as {origin.event_id}")
     read = _reader(envelope.get("type"), origin.stream)
     try:
@@ -89,10 +104,6 @@ def decode(value: bytes, origin: Origin) -> Event:
     except (KeyError, TypeError, ValueError) as error:
         detail = f"{type(error).__name__}: {error}"
         raise UndecodableError(DeadLetterReason.BREAKS_SCHEMA, detail) from error
-
-
-def _source(origin: Origin) -> str:
-    return f"/redirector/{origin.journal.hex()}"
 
 
 def _click_fields(click: Click) -> dict[str, Any]:
@@ -222,7 +233,6 @@ def _words(data: Mapping[str, Any], name: str) -> list[str]:
 
 def _instant(data: Mapping[str, Any], name: str) -> datetime:
     text = _text(data, name)
-    # fromisoformat alone also reads week dates, compact forms and offsets, and which of them depends on the Python.
-    if _INSTANT.fullmatch(text) is None:
+    if matches_instant(text) is None:
         raise ValueError(f"{name} {text!r} is no instant in UTC")
     return datetime.fromisoformat(text)

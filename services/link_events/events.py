@@ -7,6 +7,9 @@ from typing import Final
 
 from link_events.identity import AdvocateId, Code, LinkId, Origin
 from link_events.reasons import LinkState
+from link_events.values import value
+
+DATA_CONTENT_TYPE: Final = "application/json"
 
 USER_AGENT_CHARS_MAX: Final = 512
 """Longer user agents are cut and marked: no browser sends one, and a journal frame stays small."""
@@ -45,7 +48,7 @@ class EventType(StrEnum):
     SEALED = "advolink.sealed.v1"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Click:
     """One request for a link, in raw form.
 
@@ -87,7 +90,7 @@ type_of_data: Final = {Click: EventType.CLICK, Heartbeat: EventType.HEARTBEAT, S
 EventData = Click | Heartbeat | Sealed
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Event:
     """A decoded event: where it was journaled, when it was captured, and what it says."""
 

@@ -1,10 +1,11 @@
 """How things are named: advocates, links, journals and events."""
 
 import re
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NewType
 
 from link_events.streams import PARTITIONS_MAX, STREAM_BY_LETTER, Partition, Stream
+from link_events.values import value
 
 AdvocateId = NewType("AdvocateId", str)
 LinkId = NewType("LinkId", int)
@@ -28,7 +29,7 @@ _CODE = re.compile(CODE_PATTERN)
 _EVENT_ID = re.compile(r"([0-9a-f]{16})-([cva])(0|[1-9][0-9]{0,2})-([1-9][0-9]{0,14})")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Origin:
     """Where an event was journaled. It names the event for ever.
 
@@ -43,7 +44,22 @@ class Origin:
     @property
     def event_id(self) -> EventId:
         """`<journal>-<c|v|a><partition>-<seq>`, for example `00c0ffee00c0ffee-c7-42`."""
-        return EventId(f"{self.journal.hex()}-{self.stream.letter}{self.partition}-{self.seq}")
+        return EventId(f"{_event_id_start(self.journal, self.stream, self.partition)}{self.seq}")
+
+    @property
+    def source(self) -> str:
+        """The CloudEvents `source`: the redirector, by its journal."""
+        return _source(self.journal)
+
+
+@lru_cache(maxsize=1024)  # asked for every event, and journals are few
+def _source(journal: JournalId) -> str:
+    return f"/redirector/{journal.hex()}"
+
+
+@lru_cache(maxsize=4096)  # likewise, times partitions
+def _event_id_start(journal: JournalId, stream: Stream, partition: Partition) -> str:
+    return f"{journal.hex()}-{stream.letter}{partition}-"
 
 
 def is_advocate_id(text: str) -> bool:

@@ -64,3 +64,4 @@ class StopReason(StrEnum):
     OFFSET_OUT_OF_RANGE = "offset_out_of_range"
     DEAD_LETTER_RATIO = "dead_letter_ratio"
     PARTITION_COUNT = "partition_count"
+    LOG_REFUSES = "log_refuses"

@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
+from event_log.settings import EventLogKind
 from local import ports
 from local.data_directory import DEFAULT_DIRECTORY
 from local.errors import LocalError
-from local.options import LogKind, Options
+from local.options import Options
 from local.ports import AskedPorts
 from local.settings import LocalSettings, PostgresChoice
 from local.terminal import Terminal
@@ -28,9 +29,10 @@ PORT = click.IntRange(0, 65535)
 )
 @click.option(
     "--log",
-    type=click.Choice(LogKind, case_sensitive=False),
-    default=LogKind.POSTGRES,
-    help="What carries events between the services.  [default: postgres]",
+    type=click.Choice(EventLogKind, case_sensitive=False),
+    default=EventLogKind.POSTGRES,
+    help="What carries events between the services; kafka is that of ADVOLINK_KAFKA_BOOTSTRAP, else one is launched."
+    "  [default: postgres]",
 )
 @click.option(
     "--redirector-port",
@@ -80,7 +82,7 @@ PORT = click.IntRange(0, 65535)
 def up(
     *,
     data_dir: Path,
-    log: LogKind,
+    log: EventLogKind,
     redirector_port: int,
     aggregator_port: int,
     redirector_management_port: int | None,
@@ -101,6 +103,7 @@ def up(
         postgres=postgres or settings.local_postgres,
         # To ask for a launched Postgres by flag goes before a DSN in the environment.
         postgres_dsn=postgres_dsn or (None if postgres else settings.postgres_dsn),
+        kafka=settings if log is EventLogKind.KAFKA and settings.kafka_bootstrap else None,
         public_url=public_url or settings.redirector_public_url,
         private_hosts=private_hosts,
         partitions=settings.partitions,
@@ -118,5 +121,8 @@ def _settings() -> LocalSettings:
         return LocalSettings()
     except ValidationError as error:
         first = error.errors()[0]
-        variable = f"ADVOLINK_{'_'.join(map(str, first['loc'])).upper()}"
-        raise click.ClickException(f"The variable {variable} cannot be used: {first['msg']}.") from error
+        said = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # of several variables together
+            raise click.ClickException(f"The variables cannot be used: {said}.") from error
+        variable = "_".join(map(str, first["loc"])).upper().removeprefix("ADVOLINK_")
+        raise click.ClickException(f"The variable ADVOLINK_{variable} cannot be used: {said}.") from error

@@ -3,6 +3,7 @@
     up.lock    held by the running `up`        admin-key   the first API key
     up.json    addresses and pids, while up    journals/   the redirector's events
     postgres/  see local.postgres.home         logs/       one file a child, and up.log
+    kafka/     see local.kafka.broker          event-log   which log carries its events
 
 Private to its owner, for it holds a key, a password and people's clicks.
 """
@@ -45,6 +46,16 @@ class DataDirectory:
     def postgres(self) -> Path:
         """What is remembered of the launched Postgres, and mostly its data."""
         return self.path / "postgres"
+
+    @property
+    def kafka(self) -> Path:
+        """The launched Kafka, its records included."""
+        return self.path / "kafka"
+
+    @property
+    def carrier(self) -> Path:
+        """Which event log was chosen, for ever."""
+        return self.path / "event-log"
 
     @property
     def logs(self) -> Path:

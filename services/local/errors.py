@@ -4,6 +4,7 @@ LocalError
 ├── DataDirectoryError    the data directory cannot be used, or another `up` has it
 ├── PortError             a port is taken, or asked for twice
 ├── PostgresError         no Postgres to be had, or it will not serve
+├── KafkaError            no Kafka to be had, or it will not serve
 └── StartError            a child would not start or did not become ready
 """
 
@@ -22,6 +23,10 @@ class PortError(LocalError):
 
 class PostgresError(LocalError):
     """There is no Postgres to be had, or the one given cannot be used."""
+
+
+class KafkaError(LocalError):
+    """There is no Kafka to be had, or the one given cannot be used."""
 
 
 class StartError(LocalError):

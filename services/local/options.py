@@ -1,21 +1,15 @@
 """What a person may ask of `advolink up`."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
+from event_log.settings import EventLogKind, KafkaSettings
 from link_events.streams import PARTITIONS_DEFAULT
+from local.carrier import Carrier
 from local.data_directory import DEFAULT_DIRECTORY
 from local.errors import LocalError
 from local.ports import AskedPorts
 from local.settings import PostgresChoice
-
-
-class LogKind(StrEnum):
-    """What carries events between the services."""
-
-    POSTGRES = "postgres"
-    KAFKA = "kafka"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +17,23 @@ class Options:
     """One `up`, as asked for."""
 
     data_directory: Path = DEFAULT_DIRECTORY
-    log: LogKind = LogKind.POSTGRES
+    log: EventLogKind = EventLogKind.POSTGRES
     ports: AskedPorts = field(default_factory=AskedPorts)
     workers: int = 1
     postgres: PostgresChoice = PostgresChoice.AUTO
     postgres_dsn: str | None = None
+    kafka: KafkaSettings | None = None
+    """A Kafka that runs already; none is launched then."""
     public_url: str | None = None
     private_hosts: tuple[str, ...] = ()
     partitions: int = PARTITIONS_DEFAULT
+
+    @property
+    def carrier(self) -> Carrier:
+        """Which log is to carry the events."""
+        if self.log is EventLogKind.POSTGRES:
+            return Carrier.POSTGRES
+        return Carrier.OWN_KAFKA if self.kafka is None else Carrier.GIVEN_KAFKA
 
 
 def refuse_what_is_to_come(options: Options) -> None:
@@ -39,7 +42,5 @@ def refuse_what_is_to_come(options: Options) -> None:
     Raises:
         LocalError: it was asked for.
     """
-    if options.log is LogKind.KAFKA:
-        raise LocalError("Events through Kafka come with a later version of advolink; use --log postgres.")
     if options.workers > 1:
         raise LocalError("More than one worker comes with a later version of advolink; use --workers 1.")

@@ -32,6 +32,8 @@ class Program:
     account: Account | None = None
     working_directory: Path | None = None
     """Where it starts; None: where this process is."""
+    is_foundation: bool = False
+    """Others stand on it: it is stopped when they have ended, together with all that are like it."""
 
     def leashed_command(self) -> list[str]:
         """The command as it is started: it dies with this process and runs as `account`."""

@@ -4,12 +4,15 @@ The only module of `local` that reads the environment. A flag on the command lin
 """
 
 import os
+from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from event_log.settings import KafkaSettings
 from link_events.streams import PARTITIONS_DEFAULT, PARTITIONS_MAX
 
 
@@ -21,8 +24,8 @@ class PostgresChoice(StrEnum):
     WHEEL = "wheel"
 
 
-class LocalSettings(BaseSettings):
-    """ADVOLINK_POSTGRES_DSN, ADVOLINK_LOCAL_POSTGRES and so on. An empty variable counts as none."""
+class LocalSettings(KafkaSettings):
+    """ADVOLINK_POSTGRES_DSN, ADVOLINK_KAFKA_BOOTSTRAP and so on. An empty variable counts as none."""
 
     model_config = SettingsConfigDict(env_prefix="ADVOLINK_", env_ignore_empty=True, use_attribute_docstrings=True)
 
@@ -42,3 +45,23 @@ class LocalSettings(BaseSettings):
 def inherited_environment() -> dict[str, str]:
     """The environment of `up`, which its services run in too."""
     return dict(os.environ)
+
+
+def without_kafka(environment: Mapping[str, str]) -> dict[str, str]:
+    """The same without what tells of somebody's Kafka, for a stack that does not use it."""
+    return {name: value for name, value in environment.items() if not name.startswith("ADVOLINK_KAFKA_")}
+
+
+def cache_folder() -> Path | None:
+    """Where this user's programs keep what they can fetch again; None where there is no such place."""
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    if Path(named).is_absolute():  # as the XDG base directory specification wants it
+        return Path(named)
+    home = os.environ.get("HOME", "")
+    return Path(home) / ".cache" if Path(home).is_absolute() else None
+
+
+def java_home() -> Path | None:
+    """Where the person at the terminal says that Java is."""
+    named = os.environ.get("JAVA_HOME", "")
+    return Path(named) if named else None

@@ -9,7 +9,10 @@ from typing import Final
 
 import orjson
 
+from event_log.settings import EventLogKind
 from local.data_directory import DataDirectory
+from local.kafka.broker import Broker
+from local.kafka.kit import ENVIRONMENT
 from local.ports import HOST, Ports
 from local.postgres.cluster import SERVER_ENVIRONMENT, Cluster
 from local.programs import Program
@@ -17,12 +20,15 @@ from local.programs import Program
 REDIRECTOR: Final = "redirector"
 AGGREGATOR: Final = "aggregator"
 POSTGRES: Final = "postgres"
+KAFKA: Final = "kafka"
 
 # Together under the 30 s in which a stack stops, the last resort included. The services first let requests finish
 # (http_api.serving.STOP_DEADLINE_S), then the redirector drains (ADVOLINK_REDIRECTOR_DRAIN_SECONDS).
 REDIRECTOR_STOP: Final = timedelta(seconds=12)
 AGGREGATOR_STOP: Final = timedelta(seconds=7)
+# These two at the same time.
 POSTGRES_STOP: Final = timedelta(seconds=8)
+KAFKA_STOP: Final = timedelta(seconds=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,8 @@ class Services:
     public_url: str
     private_hosts: Sequence[str]
     inherited: Mapping[str, str]
+    kafka_bootstrap: str | None = None
+    """Where the events travel through Kafka."""
 
     def redirector(self) -> Program:
         """The redirector, and where it journals."""
@@ -58,10 +66,16 @@ class Services:
             "PYTHONUNBUFFERED": "1",  # what a dying child said last is in its log
             "ADVOLINK_POSTGRES_DSN": self.postgres_dsn,
             "ADVOLINK_PARTITIONS": str(self.partitions),
+            **self._event_log(),
             f"{prefix}_HOST": HOST,
             f"{prefix}_PORT": str(port),
             f"{prefix}_MANAGEMENT_PORT": str(management_port),
         }
+
+    def _event_log(self) -> dict[str, str]:
+        if self.kafka_bootstrap is None:
+            return {"ADVOLINK_EVENT_LOG": EventLogKind.POSTGRES}
+        return {"ADVOLINK_EVENT_LOG": EventLogKind.KAFKA, "ADVOLINK_KAFKA_BOOTSTRAP": self.kafka_bootstrap}
 
     def _program(self, name: str, environment: Mapping[str, str], stop_deadline: timedelta) -> Program:
         # -P: a directory `redirector` where the person stands is not the module.
@@ -81,6 +95,20 @@ def postgres_program(cluster: Cluster, directory: DataDirectory) -> Program:
         death_signal=signal.SIGINT,
         account=cluster.home.account,
         working_directory=cluster.home.place,
+        is_foundation=True,
+    )
+
+
+def kafka_program(broker: Broker, directory: DataDirectory) -> Program:
+    """The launched Kafka. With `up` it is killed: a clean end takes longer than to start again after a kill."""
+    return Program(
+        KAFKA,
+        broker.command(),
+        ENVIRONMENT,
+        directory.log(KAFKA),
+        KAFKA_STOP,
+        working_directory=broker.home,
+        is_foundation=True,
     )
 
 

@@ -1,5 +1,7 @@
 """Keeps programs running: starts them in order, restarts what dies, stops them in the reverse order.
 
+What others stand on (`Program.is_foundation`) is stopped last, all of it at the same time.
+
 Runs processes, writes their output to their logs, says what happened in its own log. It knows nothing of what the
 programs do: whether one is ready is a question the caller brings.
 """
@@ -41,8 +43,11 @@ class Supervisor:
     ) -> None:
         if self._log_keeper is not None:
             self._log_keeper.cancel()
+        foundations = [child for child in self._children if child.program.is_foundation]
         for child, task in reversed(self._children.items()):
-            await _stop(child, task)
+            if child not in foundations:
+                await _stop(child, task)
+        await asyncio.gather(*(_stop(child, self._children[child]) for child in foundations))
         for task in self._children.values():
             await task  # all have ended; a bug in one is raised now
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import Any, Final, TypeVar
 
 from local.data_directory import opened
+from local.launch import Launch
 from local.options import Options, refuse_what_is_to_come
 from local.start import start
 from local.supervisor import Supervisor
@@ -37,7 +38,7 @@ async def up(options: Options, terminal: Terminal) -> None:
         up_file = UpFile(directory.up_file)
         async with Supervisor(up_file.update) as supervisor:
             try:
-                addresses = await _unless(stop, start(options, directory, supervisor, terminal, held))
+                addresses = await _unless(stop, start(Launch(options, directory, supervisor, terminal, held)))
                 if addresses is not None:
                     up_file.publish(addresses, supervisor)
                     terminal.ready(addresses, directory.logs)

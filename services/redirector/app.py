@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from database.keys import KeyStore
 from database.pool import Pool, open_pool
-from event_log.postgres import PostgresEventLog
+from event_log.opening import open_event_log
 from http_api.access import Access
 from http_api.bodies import BoundedBodies
 from http_api.both_ports import serve_both
@@ -98,15 +98,15 @@ async def run_redirector(settings: RedirectorSettings) -> None:
 @asynccontextmanager
 async def running(settings: RedirectorSettings, failures: Failures) -> AsyncIterator[Service]:
     """A redirector with everything that runs beside its requests."""
-    pools = [
-        await open_pool(settings.postgres_dsn, connections_max=count, application=f"advolink redirector {name}")
-        for name, count in (("links", LINK_CONNECTIONS_MAX), ("log", LOG_CONNECTIONS_MAX))
-    ]
+    dsn = settings.postgres_dsn
+    pool = await open_pool(dsn, connections_max=LINK_CONNECTIONS_MAX, application="advolink redirector links")
+    event_log = await open_event_log(
+        settings, dsn, connections_max=LOG_CONNECTIONS_MAX, application="advolink redirector log"
+    )
     metrics = RedirectorMetrics()
-    event_log = PostgresEventLog(pools[1])
     shipments = Shipments(event_log, settings.journal_retention, metrics.shipping, failures)
     own = await _start_journals(settings, shipments)
-    service = _assemble(settings, pools[0], metrics, shipments, own)
+    service = _assemble(settings, pool, metrics, shipments, own)
     tasks = [
         asyncio.create_task(keep_beating(own.journal, settings.heartbeat_interval), name="heartbeats"),
         asyncio.create_task(service.resolver.follow_changes(), name="following links"),
@@ -117,12 +117,11 @@ async def running(settings: RedirectorSettings, failures: Failures) -> AsyncIter
     try:
         yield service
     finally:
-        pools[0].terminate()  # before what uses it is cancelled: a Postgres that hangs holds up no stop
+        pool.terminate()  # before what uses it is cancelled: a Postgres that hangs holds up no stop
         await cancel_all(tasks)
         await shipments.drain(timedelta(seconds=settings.drain_seconds))
-        pools[1].terminate()
+        await event_log.close()  # before the shipments, which may hang in it
         await shipments.stop()
-        await event_log.close()
 
 
 async def _start_journals(settings: RedirectorSettings, shipments: Shipments) -> Shipment:

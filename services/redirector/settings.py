@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from event_log.settings import EventLogSettings
 from http_api.settings import Duration, Port, ServiceSettings
 
 MEBIBYTE = 2**20
@@ -30,8 +31,8 @@ SEGMENTS_MIN = 5
 """With fewer, a journal could have no room for a segment before it is filling (80 %), and wait for the retention."""
 
 
-class RedirectorSettings(ServiceSettings):
-    """Environment variables with the prefix ADVOLINK_REDIRECTOR_, and two that both services share."""
+class RedirectorSettings(ServiceSettings, EventLogSettings):
+    """Environment variables with the prefix ADVOLINK_REDIRECTOR_, and those that both services share."""
 
     model_config = SettingsConfigDict(env_prefix="ADVOLINK_REDIRECTOR_", extra="ignore")
 

@@ -13,7 +13,15 @@ from datetime import timedelta
 from typing import Final
 
 from event_log.backoff import Backoff
-from event_log.contract import NOTHING_ACKED, EventLog, EventLogAwayError, LogRewoundError, PartitionCountError, Record
+from event_log.contract import (
+    NOTHING_ACKED,
+    EventLog,
+    EventLogAwayError,
+    EventLogRefusedError,
+    LogRewoundError,
+    PartitionCountError,
+    Record,
+)
 from link_events.identity import Seq
 from link_events.streams import STREAMS_CARRIED, Partition
 from redirector.journal.acks import Acks, Position, load_acks, save_acks
@@ -80,7 +88,7 @@ class Shipper:
                 log.warning("the event log is away: %s", error)
             except LogRewoundError as error:
                 log.warning("%s", error)
-            except (PartitionCountError, JournalBehindError):
+            except (PartitionCountError, EventLogRefusedError, JournalBehindError):
                 log.exception("shipping waits for a person; clicks are kept in %s", self._journal.directory)
             except Exception:  # a redirect depends on nothing but its own disk: no fault here may end the process
                 log.exception("shipping has failed by a fault of ours; it begins again")

@@ -12,8 +12,10 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from advolink.__main__ import main
+from aggregator.dead_letters.stored import DeadLetterState
+from event_log.settings import EventLogSettings, KafkaSettings
 from http_api.settings import ServiceSettings
-from link_events.reasons import DeadLetterReason, HoleKind
+from link_events.reasons import DeadLetterReason, HoleKind, StopReason
 from redirector.settings import FullPolicy
 from stage.generated import METRICS, OPERATIONS, SETTINGS, metric_names, tables_in, variables, with_current_tables
 from stage.markdown import blocks, code_words, read
@@ -32,7 +34,7 @@ QUOTED: Final = (
     "is in use by another",
     "changed after it was applied",
     "which is needed to read it",
-    "leaves the partition alone",
+    "left alone from now on",
     "cannot be continued and is left as it is",
     "the event log has lost what it had acked",
 )
@@ -41,8 +43,8 @@ QUOTED: Final = (
 OTHERS_FLAGS: Final = {"--help"}
 """What click adds to every command."""
 
-
-DERIVED_FROM = (BaseSettings, ServiceSettings)
+DERIVED_FROM: Final = (BaseSettings, ServiceSettings, KafkaSettings, EventLogSettings)
+"""Settings that others are made of; nobody reads them alone."""
 
 
 def test_the_tables_are_those_of_the_code() -> None:
@@ -120,7 +122,10 @@ def test_every_make_target_that_is_named_is_there(name: str) -> None:
     assert named <= targets
 
 
-@pytest.mark.parametrize("words", [DeadLetterReason, HoleKind, FullPolicy], ids=lambda words: words.__name__)
+WORDS: Final = (DeadLetterReason, DeadLetterState, HoleKind, StopReason, FullPolicy)
+
+
+@pytest.mark.parametrize("words", WORDS, ids=lambda words: words.__name__)
 def test_every_word_that_an_operator_meets_is_named(words: type[StrEnum]) -> None:
     assert {word.value for word in words} <= code_words(TEXT)
 
@@ -142,11 +147,7 @@ def settings_classes() -> Iterator[type[BaseSettings]]:
     for path in (REPOSITORY / "services").glob("*/settings.py"):
         module = importlib.import_module(f"{path.parent.name}.settings")
         for value in vars(module).values():
-            if (
-                isinstance(value, type)
-                and issubclass(value, BaseSettings)
-                and value not in (BaseSettings, ServiceSettings)
-            ):
+            if isinstance(value, type) and issubclass(value, BaseSettings) and value not in DERIVED_FROM:
                 yield value
 
 

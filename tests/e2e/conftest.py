@@ -5,15 +5,26 @@ from pathlib import Path
 
 import pytest
 
+from event_log.settings import EventLogKind
 from stage.api import Api
 from stage.click_log import real_log, write_twin
 from stage.up import Up, data_directory, started_up
 
 
 @pytest.fixture
-def own_stack(tmp_path: Path) -> Iterator[Up]:
+def event_log(request: pytest.FixtureRequest) -> EventLogKind:
+    """What carries the events of `own_stack`: Postgres, unless the test is parametrized with another."""
+    kind = EventLogKind(getattr(request, "param", EventLogKind.POSTGRES))
+    if kind is EventLogKind.KAFKA:
+        request.getfixturevalue("kafka_broker")  # skips where there can be none
+    return kind
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path, event_log: EventLogKind) -> Iterator[Up]:
     """An `advolink up` that the test may do anything to."""
-    with data_directory(tmp_path) as directory, started_up(directory, "--allow-private-destinations=127.0.0.1") as up:
+    options = (f"--log={event_log}", "--allow-private-destinations=127.0.0.1")
+    with data_directory(tmp_path) as directory, started_up(directory, *options) as up:
         up.until_up()
         yield up
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from event_log.settings import EventLogKind
 from stage.api import Api
 from stage.click_log import REAL_ADVOCATES, REAL_CLICKS, lines_to_replay, real_log, tally
 from stage.ports import free_port
@@ -18,7 +19,7 @@ from stage.replay import Fates, issue_links, replay
 from stage.up import Up
 from stage.waiting import eventually
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.parametrize("event_log", list(EventLogKind), indirect=True)]
 
 
 def import_clicks(up: Up, log: Path, **environment: str) -> str:
@@ -95,6 +96,8 @@ def second_redirector(up: Up, directory: Path) -> Iterator[str]:
     environment = {
         **os.environ,
         "ADVOLINK_POSTGRES_DSN": up.content["postgres_dsn"],
+        "ADVOLINK_EVENT_LOG": EventLogKind.KAFKA if up.content["kafka_bootstrap"] else EventLogKind.POSTGRES,
+        "ADVOLINK_KAFKA_BOOTSTRAP": up.content["kafka_bootstrap"] or "",
         "ADVOLINK_REDIRECTOR_PORT": str(port),
         "ADVOLINK_REDIRECTOR_MANAGEMENT_PORT": str(management),
         "ADVOLINK_REDIRECTOR_JOURNAL_DIR": str(directory),

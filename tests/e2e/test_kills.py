@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from event_log.settings import EventLogKind
 from stage.api import Api
 from stage.click_log import lines_to_replay, real_log, tally, write_twin
 from stage.replay import Fates, issue_links, replay
@@ -19,12 +20,16 @@ from stage.waiting import eventually
 
 pytestmark = pytest.mark.timeout(300)
 
-VICTIMS = ["redirector", "aggregator", "postgres"]
+VICTIMS = {
+    EventLogKind.POSTGRES: ["redirector", "aggregator", "postgres"],
+    EventLogKind.KAFKA: ["redirector", "aggregator", "kafka"],
+}
+CASES = [(event_log, victim) for event_log, victims in VICTIMS.items() for victim in victims]
 IMPORTED_CLICKS = 12_000
 """Enough that the middle of an import can be met."""
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize(("event_log", "victim"), CASES, indirect=["event_log"])
 def test_an_import_survives_a_kill(own_stack: Up, api: Api, tmp_path: Path, victim: str) -> None:
     """The command goes on by itself once the process is back, and every advocate's count is exact."""
     log = write_twin(tmp_path / "twin.jsonl", IMPORTED_CLICKS)
@@ -38,7 +43,7 @@ def test_an_import_survives_a_kill(own_stack: Up, api: Api, tmp_path: Path, vict
     assert api.raw_by_advocate() == tally(log)
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize(("event_log", "victim"), CASES, indirect=["event_log"])
 def test_live_clicks_survive_a_kill(own_stack: Up, api: Api, click_log: Path, victim: str) -> None:
     """For every advocate: accepted ≤ raw ≤ accepted + requests whose answer was never seen."""
     lines, fates = lines_to_replay(click_log), Fates()
@@ -57,12 +62,15 @@ def test_live_clicks_survive_a_kill(own_stack: Up, api: Api, click_log: Path, vi
     assert fates.explain(api.raw_by_advocate()) == []
 
 
-def test_the_real_log_imported_survives_everything_being_killed(own_stack: Up, api: Api) -> None:
-    """Redirector, aggregator and Postgres killed one after the other while the real log is on its way."""
+@pytest.mark.parametrize("event_log", list(EventLogKind), indirect=True)
+def test_the_real_log_imported_survives_everything_being_killed(
+    own_stack: Up, api: Api, event_log: EventLogKind
+) -> None:
+    """Redirector, aggregator and what carries the events killed one after the other while it is on its way."""
     log = real_log()
     command = [sys.executable, "-m", "advolink", "import", "clicks", str(log), "--data-dir", str(own_stack.directory)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as importing:
-        for victim in VICTIMS:
+        for victim in VICTIMS[event_log]:
             eventually(in_the_middle(own_stack, api, victim), what="the import is under way")
             kill(own_stack, victim)
         said, _ = importing.communicate(timeout=120)

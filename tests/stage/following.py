@@ -1,10 +1,11 @@
 """Reading an event log the way its readers do: on from one offset, until enough has come."""
 
 import asyncio
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
-from event_log.contract import EventLog, LoggedRecord
+from event_log.contract import EventLog, LoggedRecord, StrayRecord
 from link_events.streams import Offset, Partition, Stream
 
 SECONDS_MAX: Final = 15
@@ -18,7 +19,12 @@ async def read_now(
 ) -> list[LoggedRecord]:
     """What one read without waiting gives."""
     place = (Stream.CLICKS, Partition(partition), Offset(from_offset))
-    return list(await log.read(*place, records_max=records_max, wait=NO_WAIT))
+    return only_logged(await log.read(*place, records_max=records_max, wait=NO_WAIT))
+
+
+def only_logged(records: Iterable[LoggedRecord | StrayRecord]) -> list[LoggedRecord]:
+    """The records that have an origin."""
+    return [one for one in records if isinstance(one, LoggedRecord)]
 
 
 async def followed(log: EventLog, count: int, partition: int = 0, *, records_max: int = RECORDS_MAX) -> list[int]:

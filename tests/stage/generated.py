@@ -126,7 +126,7 @@ def _setting_rows(*classes: type[BaseSettings]) -> Iterator[str]:
 
 def _shown_default(variable: str, field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True, validated_data={})
-    if value is PydanticUndefined or value is None:
+    if value is PydanticUndefined or value in (None, ""):
         return "none"
     if isinstance(value, timedelta):
         value = TypeAdapter(timedelta).dump_python(value, mode="json")
@@ -164,7 +164,7 @@ def _metric_rows(registry: CollectorRegistry) -> Iterator[str]:
 def _labels(registry: CollectorRegistry, name: str) -> tuple[str, ...]:
     # prometheus_client shows labels on samples only, and an unused metric has none.
     collector: Any = registry._names_to_collectors[name]  # noqa: SLF001
-    return tuple(collector._labelnames)  # noqa: SLF001
+    return tuple(getattr(collector, "_labelnames", ()))  # a collector of our own has none
 
 
 def _in_cell(text: str) -> str:

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
 
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
 from database.pool import open_pool
 from event_log.contract import EventLog
+from event_log.kafka.connection import KafkaConnection
+from event_log.kafka.log import KafkaEventLog
 from event_log.postgres import PostgresEventLog
 from link_events.streams import Offset, Partition, Stream
 
@@ -50,3 +55,27 @@ async def opened_postgres_log(dsn: str) -> AsyncIterator[PostgresEventLog]:
     finally:
         await log.close()
         pool.terminate()
+
+
+def kafka_form(connection: KafkaConnection) -> LogForm:
+    """The Kafka form, in the empty topics of `connection`."""
+
+    async def expire(stream: Stream, partition: Partition, before: Offset) -> None:
+        admin = AIOKafkaAdminClient(**connection.client_options())
+        await admin.start()
+        try:
+            await admin.delete_records({TopicPartition(connection.topic(stream), partition): RecordsToDelete(before)})
+        finally:
+            await admin.close()
+
+    return LogForm(lambda: opened_kafka_log(connection), expire)
+
+
+@asynccontextmanager
+async def opened_kafka_log(connection: KafkaConnection) -> AsyncIterator[KafkaEventLog]:
+    """A client with connections of its own."""
+    log = KafkaEventLog(connection)
+    try:
+        yield log
+    finally:
+        await log.close()

@@ -20,6 +20,10 @@ class Requirement(StrEnum):
 
     POSTGRES = "postgres"
     """Postgres's binaries, a system's or the ones of the `local` extra."""
+    KAFKA = "kafka"
+    """Java and Maven, with which a Kafka broker is had."""
+    JDK = "jdk"
+    """A Java with its compiler, with which Kafka's own client is asked."""
     DATA = "data"
     """The shared data folder with the real click log."""
     CURL = "curl"

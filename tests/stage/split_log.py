@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import chain, repeat
 
-from event_log.contract import NOTHING_ACKED, EventLog, LoggedRecord, Record
+from event_log.contract import NOTHING_ACKED, EventLog, LoggedRecord, Record, StrayRecord
 from link_events.identity import JournalId, Seq
 from link_events.streams import Offset, Partition, Stream
 
@@ -31,11 +31,15 @@ class SplitLog:
 
     async def read(
         self, stream: Stream, partition: Partition, from_offset: Offset, *, records_max: int, wait: timedelta
-    ) -> Sequence[LoggedRecord]:
+    ) -> Sequence[LoggedRecord | StrayRecord]:
         """At most the next portion."""
         portion = next(self._portions)
         at_most = records_max if portion is None else min(portion, records_max)
         return await self._inside.read(stream, partition, from_offset, records_max=at_most, wait=wait)
+
+    async def bounds(self, stream: Stream) -> Mapping[Partition, tuple[Offset, Offset]]:
+        """As inside."""
+        return await self._inside.bounds(stream)
 
     async def end_offsets(self, stream: Stream) -> Mapping[Partition, Offset]:
         """As inside."""

@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 from aggregator.applying.fold import JudgedClick
 from aggregator.applying.seqs import Admission, SeqBook
 from aggregator.judge import Context, Rules, judge
-from event_log.contract import LoggedRecord
-from link_events.codec import UndecodableError, decode
+from event_log.contract import LoggedRecord, StrayRecord
+from link_events.codec import DETAIL_CHARS_MAX, UndecodableError, decode
 from link_events.events import Click, Event, Sealed
-from link_events.identity import Origin
+from link_events.identity import JournalId, Origin
 from link_events.periods import local_day
 from link_events.reasons import DeadLetterReason
 from link_events.streams import Partition, Stream
+from link_events.values import value
 
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Raw clicks are kept by date from here …"""
@@ -30,14 +31,14 @@ transactions of the server share."""
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that can never be applied as it is."""
+    """A record that can never be applied as it is. A stray one has no seq, hence leaves no hole."""
 
-    logged: LoggedRecord
+    logged: LoggedRecord | StrayRecord
     reason: DeadLetterReason
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ReadRecord:
     """A record that says something."""
 
@@ -56,16 +57,29 @@ class Admitted:
 
 
 def read_records(
-    stream: Stream, partition: Partition, records: Iterable[LoggedRecord], now: datetime
+    stream: Stream, partition: Partition, records: Iterable[LoggedRecord | StrayRecord], now: datetime
 ) -> Sequence[ReadRecord | DeadLetter]:
     """What each record says, in order."""
-    return [_read(Origin(one.record.journal, stream, partition, one.record.seq), one, now) for one in records]
+    until = now + AHEAD_MAX
+    return [
+        _read(Origin(one.record.journal, stream, partition, one.record.seq), one, until)
+        if isinstance(one, LoggedRecord)
+        else DeadLetter(one, DeadLetterReason.NO_ORIGIN, one.detail[:DETAIL_CHARS_MAX])
+        for one in records
+    ]
+
+
+def journals_of(records: Iterable[ReadRecord | DeadLetter]) -> set[JournalId]:
+    """The journals that `records` were journaled in; stray ones in none."""
+    return {one.logged.record.journal for one in records if isinstance(one.logged, LoggedRecord)}
 
 
 def cut_by_dates(
     records: Sequence[ReadRecord | DeadLetter], dates_max: int = DATES_MAX
 ) -> Sequence[ReadRecord | DeadLetter]:
     """The longest beginning of `records` whose clicks are of at most `dates_max` UTC dates; never empty."""
+    if len(raw_dates(records)) <= dates_max:  # as always, but for an import
+        return records
     dates: set[date] = set()
     for index, one in enumerate(records):
         dates |= raw_dates([one])
@@ -87,12 +101,12 @@ def admit(records: Iterable[ReadRecord | DeadLetter], book: SeqBook) -> Admitted
     """Which of `records` are new, noting every seq in `book`."""
     admitted = Admitted()
     for one in records:
-        journal, seq = one.logged.record.journal, one.logged.record.seq
         if isinstance(one, DeadLetter):
-            admission = book.admit_dead_letter(journal, seq)
+            admission = _admit_dead_letter(one, book)
         else:
-            event = one.event
-            admission = book.admit(journal, seq, event.captured_at, sealed=isinstance(event.data, Sealed))
+            origin, event = one.logged.record, one.event
+            sealed = isinstance(event.data, Sealed)
+            admission = book.admit(origin.journal, origin.seq, event.captured_at, sealed=sealed)
         _sort_in(one, admission, admitted)
     return admitted
 
@@ -116,15 +130,22 @@ def judge_clicks(
     ]
 
 
-def _read(origin: Origin, logged: LoggedRecord, now: datetime) -> ReadRecord | DeadLetter:
+def _read(origin: Origin, logged: LoggedRecord, until: datetime) -> ReadRecord | DeadLetter:
     try:
         event = decode(logged.record.value, origin)
     except UndecodableError as error:
         return DeadLetter(logged, error.reason, error.detail)
-    if isinstance(event.data, Click) and not EARLIEST <= event.data.occurred_at < now + AHEAD_MAX:
+    if isinstance(event.data, Click) and not EARLIEST <= event.data.occurred_at < until:
         detail = f"occurred_at {event.data.occurred_at.isoformat()} is before 2000 or has yet to come"
         return DeadLetter(logged, DeadLetterReason.TIME_OUT_OF_RANGE, detail)
     return ReadRecord(logged, event)
+
+
+def _admit_dead_letter(dead: DeadLetter, book: SeqBook) -> Admission:
+    """A stray record is new whenever it comes: only what is stored of it tells whether it was here before."""
+    if isinstance(dead.logged, StrayRecord):
+        return Admission.NEW
+    return book.admit_dead_letter(dead.logged.record.journal, dead.logged.record.seq)
 
 
 def _sort_in(one: ReadRecord | DeadLetter, admission: Admission, admitted: Admitted) -> None:

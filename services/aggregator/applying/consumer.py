@@ -12,14 +12,24 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from aggregator.applying.batch import Admitted, admit, cut_by_dates, judge_clicks, raw_dates, read_records
+from aggregator.applying.batch import Admitted, admit, cut_by_dates, journals_of, judge_clicks, raw_dates, read_records
+from aggregator.applying.dead_letter_limit import NOTHING_RECENT, DeadLetterLimit, DeadLetterRatioError
 from aggregator.applying.fold import JudgedClick, fold
 from aggregator.applying.store import ApplyingStore, Claim, LostPartitionError, OvertakenError
 from aggregator.judge import Context, Rules
 from aggregator.metrics import ApplyingMetrics
 from database.pool import DatabaseAwayError
 from event_log.backoff import Backoff
-from event_log.contract import EventLog, EventLogAwayError, EventLogError, LoggedRecord
+from event_log.contract import (
+    EventLog,
+    EventLogAwayError,
+    EventLogError,
+    LoggedRecord,
+    OffsetExpiredError,
+    PartitionCountError,
+    StrayRecord,
+)
+from link_events.reasons import StopReason
 from link_events.streams import Offset, Partition, Stream
 
 BATCH_RECORDS_MAX: Final = 5_000
@@ -28,7 +38,14 @@ BATCH_RECORDS_MAX: Final = 5_000
 READ_WAIT: Final = timedelta(seconds=1)
 """How long a read waits for the first record."""
 
+ENDED_BY_RESET: Final = frozenset({StopReason.OFFSET_OUT_OF_RANGE})
+"""What does not pass by itself: once a log has lost records, to go on when its offsets fit again would skip some."""
+
 log = logging.getLogger(__name__)
+
+
+class StoppedError(Exception):
+    """The partition stands still until a person has moved it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +54,8 @@ class Parts:
 
     `partitions` is how many the log must have: were there more, nobody would apply them. `context` and `rules` are what
     clicks are judged by. A consumer takes one of `turns` while it works in Postgres, so that together they never ask
-    for more connections than there are: waiting for a turn is no outage.
+    for more connections than there are: waiting for a turn is no outage. `limit` keeps a broken decoder from turning
+    everything into dead letters.
     """
 
     event_log: EventLog
@@ -47,6 +65,7 @@ class Parts:
     rules: Rules
     metrics: ApplyingMetrics
     turns: asyncio.Semaphore = field(default_factory=asyncio.Semaphore)
+    limit: DeadLetterLimit = field(default_factory=DeadLetterLimit)
 
 
 class PartitionConsumer:
@@ -61,68 +80,108 @@ class PartitionConsumer:
         self._judged_by = (parts.context, parts.rules)
         self._metrics = parts.metrics
         self._turns = parts.turns
+        self._limit = parts.limit
+        self._recent = NOTHING_RECENT
+        self._claim: Claim | None = None
         self._ours = False
+        self._stopped: StopReason | None = None
         self.applying = False
 
     async def run(self) -> None:
-        """Apply until cancelled, or until another aggregator takes the partition over."""
+        """Apply until cancelled, or until another aggregator has the partition."""
         backoff = Backoff()
-        while True:
-            try:
-                await self._apply_from(await self._take(), backoff)
-            except LostPartitionError:
-                log.exception("this aggregator leaves the partition alone")
-                self._note_stop("lost")
-                return
-            except (OvertakenError, DatabaseAwayError, EventLogAwayError) as error:
-                log.warning("%s/%d begins again: %s", self._stream, self._partition, error)
-                cause = "overtaken" if isinstance(error, OvertakenError) else "away"
-                self._metrics.interruptions.labels(cause).inc()
+        try:
+            while True:
+                await self._try(backoff)
                 self.applying = False
-            except EventLogError:
-                log.exception("%s/%d waits for a person", self._stream, self._partition)
-                self._note_stop("log")
-            await backoff.wait()
+                await backoff.wait()
+        except LostPartitionError as error:
+            log.info("left alone from now on: %s", error)
+            self._metrics.interruptions.labels("lost").inc()
+        finally:
+            self.applying = False
+            self._show_stop(None)
+
+    async def _try(self, backoff: Backoff) -> None:
+        """Apply until something is in the way.
+
+        Raises:
+            LostPartitionError: it is not ours any more.
+        """
+        try:
+            self._claim = await self._take()
+            await self._apply_all(backoff)
+        except (OvertakenError, DatabaseAwayError, EventLogAwayError) as error:
+            log.warning("%s/%d begins again: %s", self._stream, self._partition, error)
+            cause = "overtaken" if isinstance(error, OvertakenError) else "away"
+            self._metrics.interruptions.labels(cause).inc()
+        except StoppedError as error:
+            log.debug("%s", error)
+        except OffsetExpiredError as error:
+            await self._stop(StopReason.OFFSET_OUT_OF_RANGE, str(error))
+        except PartitionCountError as error:
+            await self._stop(StopReason.PARTITION_COUNT, str(error))
+        except DeadLetterRatioError as error:
+            await self._stop(StopReason.DEAD_LETTER_RATIO, str(error))
+        except EventLogError as error:
+            await self._stop(StopReason.LOG_REFUSES, str(error))
 
     async def _take(self) -> Claim:
-        """The partition, claimed the first time and read again after that."""
-        await self._log.check(self._stream, self._partitions)
+        """The partition, claimed the first time and read again after that.
+
+        Raises:
+            StoppedError: it has to be reset first.
+        """
         async with self._turns:
             if self._ours:
-                return await self._store.reload(self._stream, self._partition)
-            claim = await self._store.claim(self._stream, self._partition)
-            self._ours = True
-            return claim
+                claim = await self._store.reload(self._stream, self._partition)
+            else:
+                claim = await self._store.claim(self._stream, self._partition)
+                self._ours = True
+        self._show_stop(claim.stopped)
+        if claim.stopped in ENDED_BY_RESET:
+            raise StoppedError(f"{self._stream}/{self._partition} has to be reset: {claim.stopped}")
+        await self._log.check(self._stream, self._partitions)
+        return claim
 
-    async def _apply_from(self, claim: Claim, backoff: Backoff) -> None:
-        """Apply what the log has from where `claim` stands, batch after batch."""
+    async def _apply_all(self, backoff: Backoff) -> None:
+        """Apply what the log has from where the partition stands, batch after batch."""
         while True:
+            claim = self._claim_here()
             records = await self._log.read(
                 self._stream, self._partition, claim.next_offset, records_max=BATCH_RECORDS_MAX, wait=READ_WAIT
             )
             if records:
                 async with self._turns:
-                    claim = await self._apply(claim, records)
+                    self._claim = await self._apply(claim, records)
+            elif claim.stopped is not None:
+                self._claim = await self._store.resume(claim)
+            self._show_stop(None)
             self.applying = True
-            self._metrics.stopped.labels(self._stream, self._partition).set(0)
             backoff.reset()
 
-    async def _apply(self, claim: Claim, records: Sequence[LoggedRecord]) -> Claim:
+    def _claim_here(self) -> Claim:
+        if self._claim is None:
+            raise LostPartitionError(f"{self._stream}/{self._partition} was never claimed")
+        return self._claim
+
+    async def _apply(self, claim: Claim, records: Sequence[LoggedRecord | StrayRecord]) -> Claim:
         """One batch, as many of `records` as fit, in one transaction; then where the partition stands."""
         read = cut_by_dates(read_records(self._stream, self._partition, records, datetime.now(UTC)))
         await self._store.ensure_days(raw_dates(read))
         next_offset = Offset(read[-1].logged.offset + 1)
-        journals = {one.logged.record.journal for one in read}
         with self._metrics.batch_duration.time():
             async with self._store.batch(claim, next_offset) as writer:
-                book = await writer.book(journals)
+                book = await writer.book(journals_of(read))
                 admitted = admit(read, book)
+                recent = self._limit.check(self._recent, admitted)
                 judged = judge_clicks(admitted.clicks, claim.programme.calendar.zone, *self._judged_by)
                 await writer.write_clicks(judged, fold(judged))
                 await writer.write_dead_letters(admitted.dead_letters)
                 await writer.write_book(book)
+        self._recent = recent
         self._count(len(read), admitted, judged)
-        return replace(claim, next_offset=next_offset)
+        return replace(claim, next_offset=next_offset, stopped=None)
 
     def _count(self, record_count: int, admitted: Admitted, judged: Sequence[JudgedClick]) -> None:
         """Tell Prometheus what has just been committed."""
@@ -132,19 +191,32 @@ class PartitionConsumer:
         metrics.holes_filled.labels(self._stream).inc(admitted.holes_filled)
         for dead in admitted.dead_letters:
             metrics.dead_letters.labels(dead.reason).inc()
-        for (verdict, reason), clicks in Counter(map(_deciding, judged)).items():
-            metrics.verdicts.labels(verdict, reason).inc(clicks)
+        judgements = Counter((one.judgement.verdict, one.judgement.reasons) for one in judged)
+        for (verdict, reasons), clicks in judgements.items():
+            metrics.verdicts.labels(verdict, _deciding(reasons)).inc(clicks)
         now = datetime.now(UTC)
-        for one in judged:
-            metrics.visible_after.observe((now - one.captured_at).total_seconds())
+        metrics.visible_after.observe_all((now - one.captured_at).total_seconds() for one in judged)
 
-    def _note_stop(self, cause: str) -> None:
-        self.applying = False
-        self._metrics.interruptions.labels(cause).inc()
-        self._metrics.stopped.labels(self._stream, self._partition).set(1)
+    async def _stop(self, reason: StopReason, detail: str) -> None:
+        """Let everybody know that the partition stands still. Where Postgres is away, it will be found so again."""
+        log.error("%s/%d stands still (%s): %s", self._stream, self._partition, reason, detail)
+        self._show_stop(reason)
+        if self._claim is not None:
+            try:
+                await self._store.stop(self._claim, reason, detail)
+            except DatabaseAwayError as error:
+                log.warning("that %s/%d stands still is not written down: %s", self._stream, self._partition, error)
+
+    def _show_stop(self, reason: StopReason | None) -> None:
+        if reason is not self._stopped:
+            if self._stopped is not None:
+                self._metrics.stopped.remove(self._stream, str(self._partition), self._stopped)
+            if reason is not None:
+                self._metrics.interruptions.labels("stopped").inc()
+                self._metrics.stopped.labels(self._stream, self._partition, reason).set(1)
+            self._stopped = reason
 
 
-def _deciding(one: JudgedClick) -> tuple[str, str]:
-    """A click's verdict and the reason that decided, a named one without its name."""
-    judgement = one.judgement
-    return judgement.verdict, judgement.reasons[0].partition(":")[0] if judgement.reasons else ""
+def _deciding(reasons: tuple[str, ...]) -> str:
+    """The reason that decided, a named one without its name; empty for a counted click."""
+    return reasons[0].partition(":")[0] if reasons else ""

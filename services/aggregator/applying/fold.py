@@ -14,6 +14,7 @@ from link_events.identity import AdvocateId, LinkId, Origin
 from link_events.periods import quarter_start
 from link_events.reasons import Verdict
 from link_events.streams import Offset
+from link_events.values import value
 
 
 @dataclass(slots=True)
@@ -28,16 +29,22 @@ class ClickCounts:
     def add(self, verdict: Verdict) -> None:
         """One more click, of this verdict."""
         self.raw += 1
-        match verdict:
-            case Verdict.COUNTED:
-                self.counted += 1
-            case Verdict.NOT_COUNTED:
-                self.not_counted += 1
-            case Verdict.REVIEW:
-                self.review += 1
+        if verdict is Verdict.COUNTED:
+            self.counted += 1
+        elif verdict is Verdict.NOT_COUNTED:
+            self.not_counted += 1
+        else:
+            self.review += 1
+
+    def merge(self, other: "ClickCounts") -> None:
+        """All clicks of `other`."""
+        self.raw += other.raw
+        self.counted += other.counted
+        self.not_counted += other.not_counted
+        self.review += other.review
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class JudgedClick:
     """A click on its way into raw and counts: where it was journaled and logged, its local day and its judgement."""
 
@@ -64,9 +71,12 @@ class Folded:
 def fold(judged: Iterable[JudgedClick]) -> Folded:
     """The sums of `judged`."""
     folded = Folded()
+    advocate_day, link_day = folded.advocate_day, folded.link_day
     for one in judged:
         click, day, verdict = one.click, one.local_day, one.judgement.verdict
-        folded.advocate_day[click.advocate_id, day].add(verdict)
-        folded.advocate_quarter[click.advocate_id, quarter_start(day)].add(verdict)
-        folded.link_day[click.link_id, day].add(verdict)
+        advocate_day[click.advocate_id, day].add(verdict)
+        link_day[click.link_id, day].add(verdict)
+    # A quarter is the sum of its days, here too: a batch has far fewer of them than clicks.
+    for (advocate_id, day), counts in advocate_day.items():
+        folded.advocate_quarter[advocate_id, quarter_start(day)].merge(counts)
     return folded

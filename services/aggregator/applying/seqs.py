@@ -14,6 +14,7 @@ from typing import Final
 
 from link_events.identity import JournalId, Seq
 from link_events.reasons import HoleKind
+from link_events.values import value
 
 BEFORE_THE_FIRST: Final = Seq(0)
 
@@ -29,7 +30,7 @@ class Admission(StrEnum):
     DUPLICATE = "duplicate"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Watermark:
     """The highest seq applied of a journal, and the latest instant up to which it is known to be captured.
 
@@ -70,10 +71,18 @@ class SeqBook:
         self._made: set[Hole] = set()
 
     def admit(self, journal: JournalId, seq: Seq, captured_at: datetime, *, sealed: bool = False) -> Admission:
-        """What a readable record is, and take note of it."""
+        """What a readable record is, and take note of it.
+
+        One that comes mended where the watermark stands also says how far the journal is captured, and if it is sealed.
+        """
+        known = self._marks.get(journal)
+        if known is not None and seq == known.seq + 1:  # nearly every record is simply the next
+            latest = known.captured_at if known.captured_at > captured_at else captured_at  # noqa: FURB136 - half of max()
+            self._marks[journal] = Watermark(seq, latest, sealed, known.first_captured_at)
+            return Admission.NEW
         admission = self._place(journal, seq)
-        if admission is Admission.NEW:
-            mark = self._marks.get(journal, Watermark(first_captured_at=captured_at))
+        mark = known or Watermark(first_captured_at=captured_at)
+        if admission is Admission.NEW or (admission is Admission.FILLS_HOLE and seq == mark.seq):
             latest = max(mark.captured_at, captured_at)
             self._marks[journal] = Watermark(seq, latest, sealed, mark.first_captured_at)
         return admission
@@ -94,6 +103,14 @@ class SeqBook:
         if admission is Admission.NEW:
             self._marks[journal] = replace(mark, seq=seq, sealed=False)
         return admission
+
+    def discard(self, journal: JournalId, seq: Seq) -> bool:
+        """Give a dead letter up: its hole closes, and what still comes of it is a duplicate. Whether it had one."""
+        hole = self._hole_at(journal, seq)
+        if hole is None or hole.kind is not HoleKind.DEAD_LETTER:
+            return False
+        self._fill(hole, seq)
+        return True
 
     @property
     def changed_watermarks(self) -> Mapping[JournalId, Watermark]:

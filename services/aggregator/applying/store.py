@@ -5,57 +5,29 @@ everything is rolled back. Every call may raise DatabaseAwayError; whether a bat
 offset row, never guessed.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from aggregator.applying.batch import DeadLetter
+from aggregator.applying.click_rows import CLICK_COLUMNS, click_rows
 from aggregator.applying.fold import ClickCounts, Folded, JudgedClick
 from aggregator.applying.seqs import Hole, SeqBook, Watermark
 from aggregator.programme.store import Programme, hold_programme, read_programme
 from database.pool import Connection, Pool, connected, only_row
 from database.queries import load_queries
+from event_log.contract import StrayRecord
 from link_events.identity import JournalId, Seq
-from link_events.reasons import HoleKind
+from link_events.reasons import HoleKind, StopReason
 from link_events.streams import Offset, Partition, Stream
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
-_CLICK_COLUMNS: Final = (
-    "journal",
-    "partition",
-    "seq",
-    "occurred_on",
-    "log_offset",
-    "occurred_at",
-    "captured_at",
-    "logged_at",
-    "local_day",
-    "link_id",
-    "code",
-    "advocate_id",
-    "link_state",
-    "method",
-    "user_agent",
-    "user_agent_cut",
-    "referrer_origin",
-    "language",
-    "signals",
-    "country",
-    "networks",
-    "network_key",
-    "visitor",
-    "self_click",
-    "test",
-    "verdict",
-    "reasons",
-    "rules_version",
-)
+IDLE_IN_BATCH_MAX: Final = timedelta(seconds=5)
+"""Between two statements of a batch lies some judging: a second at the very most."""
 
 
 class OvertakenError(Exception):
@@ -75,6 +47,7 @@ class Claim:
     next_offset: Offset
     owner_epoch: int
     programme: Programme
+    stopped: StopReason | None = None
 
 
 class StandingReader:
@@ -105,12 +78,18 @@ class ApplyingStore(StandingReader):
         self._days_made: set[date] = set()
 
     async def claim(self, stream: Stream, partition: Partition) -> Claim:
-        """Take a partition over."""
+        """Take a partition over from nobody, or from an owner whose lease has run out.
+
+        Raises:
+            LostPartitionError: another has it.
+        """
         async with connected(self._pool) as connection, connection.transaction():
             programme = await hold_programme(connection)
             await connection.execute(_SQL["make_offset"], stream, partition)
-            row = only_row(await connection.fetchrow(_SQL["claim"], stream, partition, self._owner))
-        return Claim(stream, partition, Offset(row["next_offset"]), row["owner_epoch"], programme)
+            row = await connection.fetchrow(_SQL["claim"], stream, partition, self._owner)
+        if row is None:
+            raise LostPartitionError(f"{stream}/{partition} is held by another aggregator")
+        return _claim(stream, partition, dict(row), programme)
 
     async def reload(self, stream: Stream, partition: Partition) -> Claim:
         """Where a partition of ours stands now.
@@ -121,9 +100,21 @@ class ApplyingStore(StandingReader):
         async with connected(self._pool) as connection, connection.transaction(isolation="repeatable_read"):
             row = only_row(await connection.fetchrow(_SQL["standing"], stream, partition))
             if row["owner"] != self._owner:
-                raise LostPartitionError(f"{stream}/{partition} belongs to {row['owner']} now")
+                raise LostPartitionError(f"{stream}/{partition} belongs to {row['owner'] or 'nobody'} now")
             programme = await read_programme(connection)
-        return Claim(stream, partition, Offset(row["next_offset"]), row["owner_epoch"], programme)
+        return _claim(stream, partition, dict(row), programme)
+
+    async def stop(self, claim: Claim, reason: StopReason, detail: str) -> None:
+        """Write down why a partition of ours stands still; it may not be ours any more."""
+        async with connected(self._pool) as connection:
+            key = (claim.stream, claim.partition, claim.owner_epoch)
+            await connection.execute(_SQL["stop"], *key, reason, detail)
+
+    async def resume(self, claim: Claim) -> Claim:
+        """Take back that a partition stands still."""
+        async with connected(self._pool) as connection:
+            await connection.execute(_SQL["resume"], claim.stream, claim.partition, claim.owner_epoch)
+        return replace(claim, stopped=None)
 
     async def ensure_days(self, days: Collection[date]) -> None:
         """Make the raw partitions of UTC dates, in a transaction of its own each, before a batch needs them."""
@@ -142,7 +133,8 @@ class ApplyingStore(StandingReader):
         async with connected(self._pool) as connection, connection.transaction():
             key = (claim.stream, claim.partition)
             expected = (claim.next_offset, claim.owner_epoch)
-            if not await connection.fetchval(_SQL["move_offset"], *key, next_offset, *expected):
+            idle_max = f"{IDLE_IN_BATCH_MAX.total_seconds():.0f}s"
+            if not await connection.fetchval(_SQL["move_offset"], *key, next_offset, *expected, idle_max):
                 raise OvertakenError(f"{claim.stream}/{claim.partition} is no longer at {claim.next_offset}")
             yield BatchWriter(connection, claim.stream, claim.partition)
 
@@ -172,7 +164,7 @@ class BatchWriter:
             await self._put("put_holes", [_hole_row(hole) for hole in book.holes_made])
 
     async def write_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
-        """Keep what cannot be applied, with its bytes."""
+        """Keep what cannot be applied, with its bytes; what is kept already, and is read again, stays as it is."""
         if dead_letters:
             await self._put("put_dead_letters", [_dead_letter_row(dead) for dead in dead_letters])
 
@@ -180,8 +172,8 @@ class BatchWriter:
         """Store raw clicks by binary COPY, and add what they add up to to the counts."""
         if not clicks:
             return
-        rows = [_click_row(one) for one in clicks]
-        await self._connection.copy_records_to_table("click", records=rows, columns=_CLICK_COLUMNS)
+        rows = _sent(click_rows(clicks))
+        await self._connection.copy_to_table("click", source=rows, columns=CLICK_COLUMNS, format="binary")
         await self._add("add_link_day", folded.link_day)
         await self._add("add_advocate_day", folded.advocate_day)
         await self._add("add_advocate_quarter", folded.advocate_quarter)
@@ -195,6 +187,11 @@ class BatchWriter:
             for (name, day), one in sorted(counts.items())
         ]
         await self._connection.execute(_SQL[query], *map(list, zip(*rows, strict=True)))
+
+
+def _claim(stream: Stream, partition: Partition, row: Mapping[str, Any], programme: Programme) -> Claim:
+    stopped = StopReason(row["stopped"]) if row["stopped"] else None
+    return Claim(stream, partition, Offset(row["next_offset"]), row["owner_epoch"], programme, stopped)
 
 
 def _watermark(row: Mapping[str, Any]) -> Watermark:
@@ -216,40 +213,13 @@ def _hole_row(hole: Hole) -> tuple[Any, ...]:
 
 def _dead_letter_row(dead: DeadLetter) -> tuple[Any, ...]:
     logged = dead.logged
-    record = logged.record
-    return (logged.offset, record.journal, record.seq, record.value, dead.reason, dead.detail, logged.logged_at)
+    why = (dead.reason, dead.detail, logged.logged_at)
+    if isinstance(logged, StrayRecord):
+        return (logged.offset, None, None, logged.value, *why)
+    return (logged.offset, logged.record.journal, logged.record.seq, logged.record.value, *why)
 
 
-def _click_row(one: JudgedClick) -> tuple[Any, ...]:
-    """One row, in the order of _CLICK_COLUMNS."""
-    click, judgement = one.click, one.judgement
-    return (
-        one.origin.journal,
-        one.origin.partition,
-        one.origin.seq,
-        click.occurred_at.astimezone(UTC).date(),
-        one.offset,
-        click.occurred_at,
-        one.captured_at,
-        one.logged_at,
-        one.local_day,
-        click.link_id,
-        click.code,
-        click.advocate_id,
-        click.link_state,
-        click.method,
-        click.user_agent,
-        click.user_agent_cut,
-        click.referrer_origin,
-        click.language,
-        orjson.dumps(click.signals).decode(),
-        click.country,
-        click.networks,
-        click.network_key,
-        click.visitor,
-        click.self_click,
-        click.test,
-        judgement.verdict,
-        judgement.reasons,
-        judgement.rules_version,
-    )
+async def _sent(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """`pieces` as asyncpg asks for them: the next when it can send one."""
+    for piece in pieces:
+        yield piece

@@ -1,17 +1,32 @@
 -- make_offset: Begin a partition's offset row, once.
 INSERT INTO partition_offset (stream, partition) VALUES ($1, $2) ON CONFLICT DO NOTHING;
 
--- claim: Take a partition over; the epoch fences whoever had it.
+-- claim: Take a partition over unless its owner is another whose lease is good; the epoch fences whoever had it.
 UPDATE partition_offset SET owner = $3, owner_epoch = owner_epoch + 1, updated_at = now()
-WHERE stream = $1 AND partition = $2 RETURNING next_offset, owner_epoch;
+WHERE stream = $1 AND partition = $2 AND NOT EXISTS (
+    SELECT FROM aggregator_lease
+    WHERE aggregator_lease.owner = partition_offset.owner AND aggregator_lease.owner <> $3 AND expires_at > now()
+)
+RETURNING next_offset, owner_epoch, stopped;
 
 -- standing: Where a partition stands and whose it is.
-SELECT next_offset, owner, owner_epoch FROM partition_offset WHERE stream = $1 AND partition = $2;
+SELECT next_offset, owner, owner_epoch, stopped FROM partition_offset WHERE stream = $1 AND partition = $2;
+
+-- stop: Write down why a partition stands still, and since when.
+UPDATE partition_offset
+SET stopped = $4, stopped_detail = $5, stopped_at = CASE WHEN stopped = $4 THEN stopped_at ELSE now() END
+WHERE stream = $1 AND partition = $2 AND owner_epoch = $3;
+
+-- resume: It moves again.
+UPDATE partition_offset SET stopped = NULL, stopped_detail = NULL, stopped_at = NULL
+WHERE stream = $1 AND partition = $2 AND owner_epoch = $3;
 
 -- move_offset: First statement of a batch: move the offset from where we believe it to be, or nothing at all.
-UPDATE partition_offset SET next_offset = $3, updated_at = now()
+-- An owner that freezes now would hold the row's lock for as long; Postgres ends its transaction instead.
+UPDATE partition_offset
+SET next_offset = $3, updated_at = now(), stopped = NULL, stopped_detail = NULL, stopped_at = NULL
 WHERE stream = $1 AND partition = $2 AND next_offset = $4 AND owner_epoch = $5
-RETURNING true;
+RETURNING set_config('idle_in_transaction_session_timeout', $6, true);
 
 -- ensure_day: Make the raw partition of a UTC date.
 SELECT click_day_ensure($1);
@@ -38,10 +53,15 @@ WHERE stream = $1 AND partition = $2 AND hole.journal = gone.journal AND hole.se
 INSERT INTO hole (stream, partition, journal, seq_from, seq_to, kind, captured_after)
 SELECT $1, $2, * FROM unnest($3::bytea[], $4::bigint[], $5::bigint[], $6::text[], $7::timestamptz[]);
 
--- put_dead_letters: Keep records that cannot be applied.
+-- put_dead_letters: Keep records that cannot be applied, each once, however often it is read from its offset.
 INSERT INTO dead_letter (stream, partition, log_offset, journal, seq, value, reason, detail, logged_at)
-SELECT $1, $2, * FROM unnest(
+SELECT $1, $2, dead.* FROM unnest(
     $3::bigint[], $4::bytea[], $5::bigint[], $6::bytea[], $7::text[], $8::text[], $9::timestamptz[]
+) AS dead (log_offset, journal, seq, value, reason, detail, logged_at)
+WHERE NOT EXISTS (
+    SELECT FROM dead_letter AS kept
+    WHERE kept.stream = $1 AND kept.partition = $2 AND kept.log_offset = dead.log_offset
+        AND (kept.journal, kept.seq, kept.value) IS NOT DISTINCT FROM (dead.journal, dead.seq, dead.value)
 );
 
 -- add_advocate_day: Add to the counts of advocates' days, in key order.

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aggregator.judge.named_agents import NamedAgents
 from link_events.events import Click
 from link_events.reasons import Verdict
+from link_events.values import value
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Rules:
     checks: tuple[Check, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Judgement:
     """The verdict, every reason that matched in the rules' order, and the rules that said so.
 
@@ -41,7 +43,14 @@ class Judgement:
 
 def judge(click: Click, context: Context, rules: Rules) -> Judgement:
     """What `rules` say of `click`. Every reason is hard today: one is enough, and the first decides."""
-    answers = (check(click, context) for check in rules.checks)
-    reasons = tuple(reason for reason in answers if reason is not None)
-    verdict = Verdict.NOT_COUNTED if reasons else Verdict.COUNTED
-    return Judgement(verdict, reasons, rules.version)
+    reasons = []
+    for check in rules.checks:  # a plain loop: a generator cost as much again as the checks
+        reason = check(click, context)
+        if reason is not None:
+            reasons.append(reason)
+    return _judgement(tuple(reasons), rules.version)
+
+
+@lru_cache(maxsize=1024)  # one value for all clicks that are judged alike, and nearly all are
+def _judgement(reasons: tuple[str, ...], rules_version: str) -> Judgement:
+    return Judgement(Verdict.NOT_COUNTED if reasons else Verdict.COUNTED, reasons, rules_version)

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from event_log.contract import EventLog
-from stage.log_forms import LogForm, postgres_form
+from event_log.kafka.connection import KafkaConnection
+from stage.log_forms import LogForm, kafka_form, postgres_form
 
-FORMS = ("postgres",)
+FORMS = ("postgres", "kafka")
 
 
 @pytest.fixture(params=FORMS)
@@ -21,6 +22,12 @@ def form(request: pytest.FixtureRequest) -> LogForm:
 def _postgres_form(database_dsn: str) -> LogForm:
     """An empty log in Postgres."""
     return postgres_form(database_dsn)
+
+
+@pytest.fixture(name="kafka_form")
+def _kafka_form(kafka_connection: KafkaConnection) -> LogForm:
+    """Empty topics in Kafka."""
+    return kafka_form(kafka_connection)
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from stage.events import PLAIN_CLICK
 from stage.journaling import Pen
 from stage.pipe import Pipe, opened_pipe
 from stage.postgres import Server
+from stage.proxy import Cut, proxied
 from stage.sql import execute, fetch, fetch_value, session, waiting_for_locks
 from stage.waiting import eventually_async
-from stage.wire import Cut, wired
 
 DEATHS = 1
 """How often a batch is killed before it is let through."""
@@ -113,7 +113,7 @@ async def test_a_wire_that_breaks_leaves_nothing_undone_and_nothing_done_twice(
     pipe: Pipe, cut: Cut, words: tuple[bytes, ...]
 ) -> None:
     """Above all in COMMIT, whose outcome nobody can guess: the offset row decides."""
-    async with wired(pipe.dsn) as (wire, dsn):
+    async with proxied(pipe.dsn) as (wire, dsn):
         for batch in _batches():
             await pipe.append(*batch)
             wire.cut(cut, *words)
@@ -129,7 +129,7 @@ async def test_a_commit_that_is_still_running_wins_over_the_batch_that_follows_i
     first, second = _batches()
     await pipe.append(*first)
     await execute(pipe.dsn, f"{SLOW} CREATE {STEPS['in its COMMIT']} EXECUTE FUNCTION wait_for_test()")
-    async with wired(pipe.dsn) as (wire, dsn), opened_pipe(dsn) as aggregator:
+    async with proxied(pipe.dsn) as (wire, dsn), opened_pipe(dsn) as aggregator:
         wire.cut(Cut.MEANWHILE, b"COPY", b"COMMIT;")
         async with session(pipe.dsn) as test:
             await test.execute("SELECT pg_advisory_lock(1)")

@@ -78,6 +78,26 @@ async def test_children_are_stopped_one_after_the_other_the_last_first(program: 
     assert order.read_text(encoding="utf-8").split() == ["redirector", "aggregator", "postgres"]
 
 
+async def test_what_others_stand_on_is_stopped_last_and_at_the_same_time(program: MakeProgram, tmp_path: Path) -> None:
+    order = tmp_path / "order"
+
+    def traps(name: str, before_it_ends: str) -> str:
+        ended = f"echo {name} >> {order}; {before_it_ends}; exit 0"
+        return f"trap '{ended}' TERM; touch {tmp_path}/{name}.ready; while :; do sleep 0.02; done"
+
+    # Each of the two ends only when the other was told as well.
+    until_three = f"while [ $(wc -l < {order}) -lt 3 ]; do sleep 0.02; done"
+    async with asyncio.timeout(10), Supervisor(nothing) as supervisor:
+        for name in ("kafka", "postgres"):
+            supervisor.start(program(traps(name, until_three), name, stop_seconds=20, is_foundation=True))
+            await _until((tmp_path / f"{name}.ready").exists)
+        supervisor.start(program(traps("aggregator", "true"), "aggregator"))
+        await _until((tmp_path / "aggregator.ready").exists)
+    first, *rest = order.read_text(encoding="utf-8").split()
+    assert first == "aggregator"
+    assert set(rest) == {"kafka", "postgres"}
+
+
 async def test_a_child_that_does_not_stop_in_time_is_killed_with_what_it_started(
     program: MakeProgram, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,6 +3,7 @@
 With the real services: tests/e2e/test_up.py.
 """
 
+import os
 import re
 import signal
 import socket
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from event_log.kafka.connection import KafkaConnection
+from stage.kafka import Broker
 from stage.ordinary_user import OrdinaryUser
 from stage.postgres import Server
-from stage.requirements import REPOSITORY
+from stage.requirements import REPOSITORY, Requirement, need
 from stage.up import Up, data_directory, is_running, started_up
 from stage.waiting import eventually
 
@@ -42,7 +45,6 @@ def processes_of(up: Up) -> list[int]:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--log=kafka"], "Events through Kafka come with a later version of advolink; use --log postgres."),
         (["--workers=2"], "More than one worker comes with a later version of advolink; use --workers 1."),
         (["--postgres-dsn=postgresql://me:secret@127.0.0.1:1/x"], "The Postgres at 127.0.0.1:1/x cannot be reached: "),
         (["--postgres-dsn=nonsense"], "The Postgres DSN cannot be read; it looks like postgresql://"),
@@ -59,6 +61,113 @@ def test_what_cannot_be_is_said_in_one_sentence(directory: Path, arguments: list
 def test_a_variable_that_makes_no_sense_is_named(directory: Path) -> None:
     with started_up(directory, environment={"ADVOLINK_LOCAL_POSTGRES": "mine"}) as up:
         assert refusal(up).startswith("The variable ADVOLINK_LOCAL_POSTGRES cannot be used: ")
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        (
+            {"BOOTSTRAP": "127.0.0.1:1"},
+            "The Kafka at 127.0.0.1:1 cannot be reached: nothing there serves us over PLAINTEXT.",
+        ),
+        ({"BOOTSTRAP": "here:there"}, "ADVOLINK_KAFKA_BOOTSTRAP cannot be read; it looks like host:9092,host:9092."),
+        (
+            {"SECURITY": "SASL_SSL"},
+            "The variables cannot be used: SASL_SSL needs ADVOLINK_KAFKA_SASL_USERNAME and ",
+        ),
+        ({"SECURITY": "none"}, "The variable ADVOLINK_KAFKA_SECURITY cannot be used: "),
+        (
+            {"BOOTSTRAP": "127.0.0.1:1", "SECURITY": "SSL", "CA_FILE": "/no/such/file"},
+            "The Kafka at 127.0.0.1:1 cannot be used: the certificates for Kafka cannot be used: ",
+        ),
+    ],
+)
+def test_a_given_kafka_that_is_no_use_is_named(directory: Path, variables: dict[str, str], sentence: str) -> None:
+    environment = {f"ADVOLINK_KAFKA_{name}": value for name, value in variables.items()}
+    with started_up(directory, "--log=kafka", environment=environment) as up:
+        said = refusal(up)
+    assert said.startswith(sentence)
+    assert "\n" not in said
+    assert not (directory / "event-log").exists()
+
+
+def test_what_a_kafka_of_our_own_needs_is_said_in_one_sentence(directory: Path, tmp_path: Path) -> None:
+    environment = {"PATH": "/nowhere", "JAVA_HOME": "", "XDG_CACHE_HOME": str(tmp_path)}
+    with started_up(directory, "--log=kafka", environment=environment) as up:
+        said = refusal(up)
+    # A Java is found without PATH as well, where systems install it.
+    assert said.startswith(("A Kafka of our own needs Java 17 or newer", "Kafka's jars are fetched with Maven, and"))
+    assert said.endswith("or name a running Kafka in ADVOLINK_KAFKA_BOOTSTRAP.")
+    assert "\n" not in said
+    assert processes_of(up) == []
+
+
+def test_a_stop_while_kafka_is_being_fetched_is_clean(directory: Path, tmp_path: Path) -> None:
+    maven = tmp_path / "mvn"
+    maven.write_text("#!/bin/sh\necho $$ > pid; exec sleep 600\n", encoding="utf-8")
+    maven.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    with started_up(directory, "--log=kafka", environment=environment) as up:
+        pids = eventually(lambda: list((tmp_path / "cache").rglob("pid")) or up.process.poll())
+        need(Requirement.KAFKA, present=isinstance(pids, list), reason=up.said)
+        pid = int(eventually(next((tmp_path / "cache").rglob("pid")).read_text))
+        assert up.stop() == 0
+    assert not is_running(pid)
+    assert up.said.endswith("advolink has stopped.\n")
+    assert [path.name for path in (tmp_path / "cache" / "advolink" / "kafka").iterdir()] == ["lock"]
+
+
+def test_a_given_kafka_is_used_and_told_to_the_services(
+    directory: Path, kafka_connection: KafkaConnection, database_dsn: str
+) -> None:
+    environment = {
+        **STAND_INS,
+        "ADVOLINK_POSTGRES_DSN": database_dsn,
+        "ADVOLINK_KAFKA_BOOTSTRAP": kafka_connection.bootstrap,
+        "ADVOLINK_KAFKA_TOPIC_PREFIX": kafka_connection.topic_prefix,
+    }
+    with started_up(directory, "--log=kafka", environment=environment) as up:
+        up.until_up()
+        assert up.content["kafka_bootstrap"] == kafka_connection.bootstrap
+        assert set(up.pids) == {"up", "redirector", "aggregator"}
+        assert f"Kafka at {kafka_connection.bootstrap}, as given" in up.said
+        assert "it has 1 replicas where 3 are expected" in up.said
+        for name in ("redirector", "aggregator"):
+            told = Path(f"/proc/{up.pids[name]}/environ").read_text(encoding="utf-8").split("\0")
+            assert "ADVOLINK_EVENT_LOG=kafka" in told
+            assert f"ADVOLINK_KAFKA_TOPIC_PREFIX={kafka_connection.topic_prefix}" in told
+        assert up.stop() == 0
+    assert not (directory / "kafka").exists()
+    with started_up(directory, environment=environment) as up:
+        assert "was started with `--log kafka` and ADVOLINK_KAFKA_BOOTSTRAP, and its events" in refusal(up)
+
+
+def test_a_given_kafka_with_another_number_of_partitions_is_refused(
+    directory: Path, kafka_connection: KafkaConnection
+) -> None:
+    environment = {
+        "ADVOLINK_PARTITIONS": "3",
+        "ADVOLINK_KAFKA_BOOTSTRAP": kafka_connection.bootstrap,
+        "ADVOLINK_KAFKA_TOPIC_PREFIX": kafka_connection.topic_prefix,
+    }
+    with started_up(directory, "--log=kafka", environment=environment) as up:
+        said = refusal(up)
+    assert said.startswith(f"The Kafka at {kafka_connection.bootstrap} cannot be used: ")
+    assert "it has 12 partitions where 3 are expected" in said
+
+
+def test_a_given_kafka_that_cannot_hold_the_replicas_is_refused_in_one_sentence(
+    directory: Path, kafka_broker: Broker
+) -> None:
+    environment = {
+        "ADVOLINK_KAFKA_BOOTSTRAP": kafka_broker.bootstrap,
+        "ADVOLINK_KAFKA_TOPIC_PREFIX": "never-made.",
+    }
+    with started_up(directory, "--log=kafka", environment=environment) as up:
+        said = refusal(up)
+    assert said.startswith(f"The Kafka at {kafka_broker.bootstrap} cannot be used: Kafka will not create never-made.")
+    assert re.search(r"[^.]\.$", said)
+    assert "\n" not in said
 
 
 def test_a_busy_port_is_said_before_anything_is_started(directory: Path) -> None:

@@ -15,7 +15,7 @@ from redirector.links.link import Link, LinkFields
 from redirector.links.memory import LinkMemory
 from redirector.links.resolving import FOLLOW_INTERVAL, LinkResolver
 from redirector.links.store import LinkChanges, LinkStore
-from stage.outage import way_to
+from stage.proxy import proxied
 from stage.redirectors import DESTINATION, RunningRedirector, running_redirector
 from stage.waiting import eventually_async
 
@@ -54,7 +54,7 @@ async def test_changes_of_an_outage_arrive_after_it(
     """More than one read of the feed can hold; in the meantime the link leads to where it led."""
     code = (await redirector.issue())["code"]
     async with (
-        way_to(database_dsn) as (way, dsn),
+        proxied(database_dsn) as (way, dsn),
         running_redirector(dsn, tmp_path / "other", key, heartbeat_interval=ONE_BEAT, drain_seconds=0.5) as other,
     ):
         await eventually_async(other.knows_postgres, what="the feed is followed")

@@ -16,7 +16,7 @@ from redirector.imports import importing
 from redirector.journal.adoption import is_done
 from stage.click_log import write_twin
 from stage.journals import clicks_in, events_in, logged_records, told_once
-from stage.outage import way_to
+from stage.proxy import proxied
 from stage.redirectors import RunningRedirector, running_redirector
 from stage.sql import fetch, session, waiting_for_locks
 from stage.waiting import eventually_async
@@ -206,7 +206,7 @@ async def test_with_postgres_away_an_import_is_asked_to_come_again(
 ) -> None:
     """503, nothing is half done, and the next try takes everything."""
     async with (
-        way_to(database_dsn) as (way, dsn),
+        proxied(database_dsn) as (way, dsn),
         running_redirector(dsn, journals, key, drain_seconds=0.5) as redirector,
     ):
         await redirector.put_advocate()

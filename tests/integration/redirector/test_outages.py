@@ -15,22 +15,22 @@ from database.keys import Scope, create_key
 from http_api.problems import PROBLEM_JSON
 from redirector.links.resolving import LOOKUP_TIMEOUT
 from redirector.pages import PAGES
-from stage.outage import Way, way_to
+from stage.proxy import Proxy, proxied
 from stage.redirectors import RunningRedirector, running_redirector
 from stage.waiting import eventually_async
 
-GoAway = Callable[[Way], Awaitable[None]]
+GoAway = Callable[[Proxy], Awaitable[None]]
 
 PATIENCE_S = 2 * LOOKUP_TIMEOUT.total_seconds()
 """A request that waits for Postgres is answered within this, on a busy machine too."""
 
 
-async def die(way: Way) -> None:
+async def die(way: Proxy) -> None:
     """Connections break, and new ones are refused."""
     await way.close()
 
 
-async def hang(way: Way) -> None:
+async def hang(way: Proxy) -> None:
     """Connections stay, and nothing comes back on them."""
     way.freeze()
 
@@ -47,19 +47,19 @@ async def on(dsn: str, journals: Path, key: str) -> AsyncIterator[RunningRedirec
 
 
 @pytest.fixture
-async def way_and_dsn(database_dsn: str) -> AsyncIterator[tuple[Way, str]]:
-    async with way_to(database_dsn) as both:
+async def way_and_dsn(database_dsn: str) -> AsyncIterator[tuple[Proxy, str]]:
+    async with proxied(database_dsn) as both:
         yield both
 
 
 @pytest.fixture
-def way(way_and_dsn: tuple[Way, str]) -> Way:
+def way(way_and_dsn: tuple[Proxy, str]) -> Proxy:
     """How the redirector reaches Postgres."""
     return way_and_dsn[0]
 
 
 @pytest.fixture
-async def redirector(way_and_dsn: tuple[Way, str], journals: Path, key: str) -> AsyncIterator[RunningRedirector]:
+async def redirector(way_and_dsn: tuple[Proxy, str], journals: Path, key: str) -> AsyncIterator[RunningRedirector]:
     async with on(way_and_dsn[1], journals, key) as one:
         yield one
 
@@ -72,7 +72,7 @@ def is_503_page(answer: httpx2.Response) -> bool:
 
 @both_ways
 async def test_links_in_memory_redirect_and_others_are_503(
-    redirector: RunningRedirector, way: Way, go_away: GoAway
+    redirector: RunningRedirector, way: Proxy, go_away: GoAway
 ) -> None:
     """Guarantee 1, without a mirror yet: an unknown code is never 404 while it cannot be looked up."""
     code = (await redirector.issue())["code"]
@@ -94,7 +94,7 @@ async def is_status(redirector: RunningRedirector, code: str, status: HTTPStatus
     return (await redirector.click(code)).status_code == status
 
 
-async def test_redirects_are_not_held_up_by_those_who_wait(redirector: RunningRedirector, way: Way) -> None:
+async def test_redirects_are_not_held_up_by_those_who_wait(redirector: RunningRedirector, way: Proxy) -> None:
     """Requests for unknown codes wait for a Postgres that hangs; a link in memory is answered before they are."""
     code = (await redirector.issue())["code"]
     way.freeze()
@@ -106,7 +106,7 @@ async def test_redirects_are_not_held_up_by_those_who_wait(redirector: RunningRe
 
 
 async def test_the_api_asks_to_come_again_and_knows_who_was_verified(
-    redirector: RunningRedirector, way: Way, database_dsn: str
+    redirector: RunningRedirector, way: Proxy, database_dsn: str
 ) -> None:
     """503 for what needs Postgres; the key that was verified before is still accepted, another cannot be told."""
     stranger = await create_key(database_dsn, name="stranger", scopes=[Scope.ADMIN])
@@ -126,7 +126,7 @@ async def test_the_api_asks_to_come_again_and_knows_who_was_verified(
 
 
 @both_ways
-async def test_it_stays_ready_and_says_what_is_away(redirector: RunningRedirector, way: Way, go_away: GoAway) -> None:
+async def test_it_stays_ready_and_says_what_is_away(redirector: RunningRedirector, way: Proxy, go_away: GoAway) -> None:
     """Nobody takes a redirector out of service because of Postgres."""
 
     async def misses_postgres() -> bool:
@@ -141,7 +141,7 @@ async def test_it_stays_ready_and_says_what_is_away(redirector: RunningRedirecto
 
 
 async def test_it_starts_without_postgres_and_finds_it_later(
-    way_and_dsn: tuple[Way, str], journals: Path, key: str
+    way_and_dsn: tuple[Proxy, str], journals: Path, key: str
 ) -> None:
     """A restart in an outage: it is ready, unknown codes are 503, and it catches up by itself."""
     way, dsn = way_and_dsn
@@ -157,7 +157,7 @@ async def test_it_starts_without_postgres_and_finds_it_later(
 
 
 async def test_a_stop_is_not_held_up_by_a_postgres_that_hangs(
-    way_and_dsn: tuple[Way, str], journals: Path, key: str
+    way_and_dsn: tuple[Proxy, str], journals: Path, key: str
 ) -> None:
     """Its clicks are in the journal; the next life ships them."""
     way, dsn = way_and_dsn

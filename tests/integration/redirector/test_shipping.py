@@ -13,11 +13,10 @@ from link_events.identity import Code
 from redirector.journal.acks import FILE_NAME
 from redirector.journal.segments import segment_path
 from stage.journals import frame_ends, logged_records, overwrite, records_in, told_once
-from stage.outage import Way, way_to
+from stage.proxy import Cut, Proxy, proxied
 from stage.redirectors import RunningRedirector, running_redirector
 from stage.sql import execute, fetch_value
 from stage.waiting import eventually_async
-from stage.wire import Cut, wired
 
 FAILURES: Final = "advolink_shipping_failures_total"
 CODES: Final = ("one", "two", "three", "four", "five")
@@ -31,8 +30,8 @@ async def on(dsn: str, journals: Path, key: str, **settings: Any) -> AsyncIterat
 
 
 @pytest.fixture
-async def way_and_dsn(database_dsn: str) -> AsyncIterator[tuple[Way, str]]:
-    async with way_to(database_dsn) as both:
+async def way_and_dsn(database_dsn: str) -> AsyncIterator[tuple[Proxy, str]]:
+    async with proxied(database_dsn) as both:
         yield both
 
 
@@ -63,7 +62,7 @@ async def test_the_log_holds_exactly_what_was_journaled(redirector: RunningRedir
 
 
 async def test_clicks_of_an_outage_arrive_after_it_in_order(
-    way_and_dsn: tuple[Way, str], database_dsn: str, journals: Path, key: str
+    way_and_dsn: tuple[Proxy, str], database_dsn: str, journals: Path, key: str
 ) -> None:
     """Before, during and after: the log tells them as they were journaled, some of them perhaps twice."""
     way, dsn = way_and_dsn
@@ -92,7 +91,7 @@ async def test_a_wire_that_breaks_in_an_append_loses_and_repeats_nothing(
     database_dsn: str, journals: Path, key: str, cut: Cut, words: tuple[bytes, ...]
 ) -> None:
     """Also where the log has taken a batch and its answer is lost: the log's last seq says so."""
-    async with wired(database_dsn) as (wire, dsn):
+    async with proxied(database_dsn) as (wire, dsn):
         wire.cut(cut, *words)
         async with on(dsn, journals, key) as redirector:
             await issue_all(redirector)
@@ -119,7 +118,7 @@ async def test_a_restart_sends_nothing_again(database_dsn: str, journals: Path, 
 
 
 async def test_what_was_journaled_without_a_log_is_shipped_by_the_next_life(
-    way_and_dsn: tuple[Way, str], database_dsn: str, journals: Path, key: str
+    way_and_dsn: tuple[Proxy, str], database_dsn: str, journals: Path, key: str
 ) -> None:
     """A redirector that was stopped in an outage."""
     way, dsn = way_and_dsn
@@ -149,7 +148,7 @@ FORGET_ALL = "TRUNCATE log_record; UPDATE log_partition SET next_offset = 0; DEL
 
 @pytest.mark.parametrize("forget", [FORGET_THE_TAIL, FORGET_ALL])
 async def test_a_log_that_lost_what_it_had_taken_is_filled_again(
-    way_and_dsn: tuple[Way, str], database_dsn: str, journals: Path, key: str, forget: str
+    way_and_dsn: tuple[Proxy, str], database_dsn: str, journals: Path, key: str, forget: str
 ) -> None:
     """A database restored from a backup: the shipper goes back, from what the journal has kept."""
     way, dsn = way_and_dsn
@@ -174,7 +173,7 @@ async def has_rewound(redirector: RunningRedirector) -> bool:
 
 @pytest.mark.parametrize("rounds_before_the_copy", [0, 2])
 async def test_a_journal_that_is_an_older_copy_of_itself_ships_nothing(
-    way_and_dsn: tuple[Way, str], database_dsn: str, journals: Path, key: str, rounds_before_the_copy: int
+    way_and_dsn: tuple[Proxy, str], database_dsn: str, journals: Path, key: str, rounds_before_the_copy: int
 ) -> None:
     """New clicks would bear the names of old ones and be lost: it waits for a person, and redirects meanwhile.
 
@@ -264,7 +263,7 @@ async def test_a_log_whose_disk_is_full_is_tried_again(
 
 
 async def test_damage_costs_what_it_hit_and_nothing_else(
-    way_and_dsn: tuple[Way, str], database_dsn: str, journals: Path, key: str
+    way_and_dsn: tuple[Proxy, str], database_dsn: str, journals: Path, key: str
 ) -> None:
     """A click that can no longer be read is counted and skipped; all others arrive."""
     way, dsn = way_and_dsn

@@ -6,10 +6,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aggregator.applying.batch import Admitted, DeadLetter, ReadRecord, admit, judge_clicks, raw_dates, read_records
+from aggregator.applying.batch import (
+    Admitted,
+    DeadLetter,
+    ReadRecord,
+    admit,
+    journals_of,
+    judge_clicks,
+    raw_dates,
+    read_records,
+)
 from aggregator.applying.seqs import SeqBook
 from aggregator.judge import PLAIN_RULES, Context, NamedAgents
-from event_log.contract import LoggedRecord, Record
+from event_log.contract import LoggedRecord, Record, StrayRecord
 from link_events.events import Click, Heartbeat, Sealed
 from link_events.identity import Seq
 from link_events.reasons import DeadLetterReason, Verdict
@@ -32,6 +41,10 @@ def _read(*records: Record) -> list[ReadRecord | DeadLetter]:
 
 def _at(instant: datetime) -> Click:
     return replace(PLAIN_CLICK, occurred_at=instant)
+
+
+def _records(dead_letters: list[DeadLetter]) -> list[Record]:
+    return [one.logged.record for one in dead_letters if isinstance(one.logged, LoggedRecord)]
 
 
 def _admitted(*records: Record) -> Admitted:
@@ -107,13 +120,27 @@ def test_an_event_that_travelled_under_anothers_name_is_a_dead_letter() -> None:
     assert moved.reason is DeadLetterReason.ID_MISMATCH
 
 
+def test_a_record_without_an_origin_is_a_dead_letter_of_no_journal() -> None:
+    """It has no seq, hence leaves no hole; it is new whenever it comes, for nothing says which one it is."""
+    pen = Pen()
+    stray = StrayRecord(Offset(41), b"key", pen.write(PLAIN_CLICK).value, NOW, "the header advolink-origin is missing")
+    read = read_records(Stream.CLICKS, Partition(0), [stray, *_logged(pen.write(PLAIN_CLICK)), stray], NOW)
+    book = SeqBook({}, [])
+    admitted = admit(read, book)
+    assert admitted.dead_letters == [DeadLetter(stray, DeadLetterReason.NO_ORIGIN, stray.detail)] * 2
+    assert (len(admitted.clicks), admitted.duplicates) == (1, 0)
+    assert journals_of(read) == {pen.journal}
+    assert raw_dates(read[:1]) == set()
+    assert [(hole.seq_from, hole.seq_to) for hole in book.holes_made] == [(1, 1)]
+
+
 def test_what_was_applied_before_is_counted_and_left_out() -> None:
     """Within a batch too."""
     pen = Pen()
     first, second, bad = pen.write(PLAIN_CLICK), pen.write(PLAIN_CLICK), pen.scribble()
     admitted = _admitted(first, first, second, bad, bad, first)
     assert [one.logged.record for one in admitted.clicks] == [first, second]
-    assert [one.logged.record for one in admitted.dead_letters] == [bad]
+    assert _records(admitted.dead_letters) == [bad]
     assert admitted.duplicates == 3
 
 
@@ -123,7 +150,7 @@ def test_what_fills_a_hole_is_counted_and_applied() -> None:
     first, late, bad, last = pen.write(PLAIN_CLICK), pen.write(PLAIN_CLICK), pen.scribble(), pen.write(PLAIN_CLICK)
     admitted = _admitted(first, last, late, bad)
     assert [one.logged.record for one in admitted.clicks] == [first, last, late]
-    assert [one.logged.record for one in admitted.dead_letters] == [bad]
+    assert _records(admitted.dead_letters) == [bad]
     assert (admitted.holes_filled, admitted.duplicates) == (2, 0)
 
 

@@ -42,13 +42,23 @@ class Stored:
         """One batch through one book, stored as the store stores it: drop, then put."""
         book = SeqBook(self.marks, self.holes.values())
         admissions = [_admit(book, one) for one in batch]
+        self._write(book)
+        return admissions
+
+    def discard(self, journal: JournalId, seq: Seq) -> bool:
+        """Give a dead letter up, stored in the same way."""
+        book = SeqBook(self.marks, self.holes.values())
+        was_open = book.discard(journal, seq)
+        self._write(book)
+        return was_open
+
+    def _write(self, book: SeqBook) -> None:
         self.marks |= book.changed_watermarks
         for hole in book.holes_gone:
             del self.holes[hole.journal, hole.seq_from]
         for hole in book.holes_made:
             assert (hole.journal, hole.seq_from) not in self.holes
             self.holes[hole.journal, hole.seq_from] = hole
-        return admissions
 
     def seqs(self, journal: JournalId, kind: HoleKind) -> list[int]:
         """The seqs of a journal that lie in holes of a kind, as often as they do."""
@@ -199,6 +209,37 @@ def test_a_dead_letter_is_a_hole_of_its_own_until_it_comes_mended() -> None:
     assert stored.apply([Delivery(JOURNALS[0], Seq(2))]) == [Admission.FILLS_HOLE]
     assert stored.holes == {}
     assert stored.apply([Delivery(JOURNALS[0], Seq(2), readable=False)]) == [Admission.DUPLICATE]
+
+
+def test_a_dead_letter_that_is_mended_where_the_watermark_stands_moves_its_instant() -> None:
+    """It is the latest that is known of the journal, and may be its seal."""
+    stored = Stored()
+    stored.apply([Delivery(JOURNALS[0], Seq(1)), Delivery(JOURNALS[0], Seq(2), readable=False)])
+    assert stored.apply([Delivery(JOURNALS[0], Seq(2), sealed=True)]) == [Admission.FILLS_HOLE]
+    assert stored.marks[JOURNALS[0]] == Watermark(Seq(2), _captured_at(2), sealed=True)
+
+
+def test_a_dead_letter_that_is_discarded_leaves_no_hole() -> None:
+    """Its neighbours stay; what still comes of it is a duplicate, mended or not."""
+    stored = Stored()
+    stored.apply(Delivery(JOURNALS[0], Seq(seq), readable=False) for seq in (1, 2, 3))
+    assert stored.discard(JOURNALS[0], Seq(2))
+    assert sorted((hole.seq_from, hole.seq_to) for hole in stored.holes.values()) == [(1, 1), (3, 3)]
+    later = [Delivery(JOURNALS[0], Seq(2)), Delivery(JOURNALS[0], Seq(2), readable=False)]
+    assert stored.apply(later) == [Admission.DUPLICATE] * 2
+    assert not stored.discard(JOURNALS[0], Seq(2))
+
+
+@given(_deliveries(), st.integers(1, SEQ_MAX).map(Seq))
+def test_only_an_open_dead_letter_can_be_discarded(deliveries: list[Delivery], seq: Seq) -> None:
+    """What is missing may still come; what was applied stays applied."""
+    stored = Stored()
+    stored.apply(deliveries)
+    dead = stored.seqs(JOURNALS[0], HoleKind.DEAD_LETTER)
+    missing = stored.seqs(JOURNALS[0], HoleKind.MISSING)
+    assert stored.discard(JOURNALS[0], seq) == (seq in dead)
+    assert stored.seqs(JOURNALS[0], HoleKind.DEAD_LETTER) == [one for one in dead if one != seq]
+    assert stored.seqs(JOURNALS[0], HoleKind.MISSING) == missing
 
 
 def test_the_first_instant_that_is_known_of_a_journal_never_changes() -> None:

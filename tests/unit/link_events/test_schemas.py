@@ -12,8 +12,10 @@ from hypothesis import given
 from jsonschema import Draft202012Validator
 from jsonschema.protocols import Validator
 
-from link_events.codec import DATA_CONTENT_TYPE, INSTANT_PATTERN, UndecodableError, decode, encode
+from event_log.kafka.dead_letters import TOPIC as DEAD_LETTER_TOPIC
+from link_events.codec import UndecodableError, decode, encode
 from link_events.events import (
+    DATA_CONTENT_TYPE,
     LANGUAGE_CHARS_MAX,
     METHOD_CHARS_MAX,
     REFERRER_ORIGIN_CHARS_MAX,
@@ -24,6 +26,7 @@ from link_events.events import (
     EventType,
 )
 from link_events.identity import ADVOCATE_ID_PATTERN, CODE_PATTERN, Origin, parse_event_id
+from link_events.instants import INSTANT_PATTERN
 from link_events.reasons import LinkState
 from link_events.streams import PARTITIONS_DEFAULT, Stream
 from stage.event_schemas import EVENT_SCHEMAS, EXAMPLES, TOPICS, Schema, read_json, reader_schema, writer_schema
@@ -61,7 +64,7 @@ def _topics() -> list[dict[str, Any]]:
 
 
 def _listed(part: str) -> set[str]:
-    return {event[part] for topic in _topics() for event in topic["events"]}
+    return {event[part] for topic in _topics() for event in topic.get("events", ())}
 
 
 def _schema_of(example: Path) -> str:
@@ -213,8 +216,11 @@ def test_a_topic_says_all_and_only_what_a_topic_has_to_say(path: Path) -> None:
 
 @pytest.mark.parametrize("path", TOPIC_FILES, ids=_name)
 def test_a_topic_is_what_the_code_takes_it_for(path: Path) -> None:
-    """A topic's file, name and partitions are its stream's."""
+    """A topic's file, name and partitions are its stream's; the dead letters' is the one that has none."""
     topic = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if "stream" not in topic:
+        assert topic["topic"] == DEAD_LETTER_TOPIC
+        return
     stream = Stream(topic["stream"])
     assert path.stem == stream
     assert topic["topic"] == stream.topic

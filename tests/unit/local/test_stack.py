@@ -1,5 +1,6 @@
 """The services are told what the stack is, by their environment."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -7,12 +8,15 @@ import pytest
 
 from http_api.serving import STOP_DEADLINE_S
 from local.data_directory import DataDirectory
+from local.kafka.broker import Broker
+from local.kafka.java import Java
+from local.kafka.kit import Kit
 from local.ports import Ports
 from local.postgres.binaries import Binaries
 from local.postgres.cluster import Cluster
 from local.postgres.home import Home
 from local.settings import PostgresChoice
-from local.stack import AGGREGATOR_STOP, POSTGRES_STOP, REDIRECTOR_STOP, Services, postgres_program
+from local.stack import AGGREGATOR_STOP, REDIRECTOR_STOP, Services, kafka_program, postgres_program
 from redirector.settings import RedirectorSettings
 
 
@@ -34,6 +38,10 @@ def cluster_in(place: Path, binaries: Path = Path("/bin")) -> Cluster:
     return Cluster(Home(place, place, None), found, 5432, "secret")
 
 
+def broker_in(home: Path) -> Broker:
+    return Broker(home, Kit(Java(Path("/bin/java"), 17, "17", "abc"), "4.3.1", [Path("/a.jar")]), 9092, 9093)
+
+
 def test_the_redirector_is_told_everything_it_needs(services: Services) -> None:
     environment = services.redirector().environment
     told = {name: value for name, value in environment.items() if name.startswith("ADVOLINK_")}
@@ -42,6 +50,7 @@ def test_the_redirector_is_told_everything_it_needs(services: Services) -> None:
     assert told == {
         "ADVOLINK_POSTGRES_DSN": "postgresql://here",
         "ADVOLINK_PARTITIONS": "3",
+        "ADVOLINK_EVENT_LOG": "postgres",
         "ADVOLINK_REDIRECTOR_HOST": "127.0.0.1",
         "ADVOLINK_REDIRECTOR_PORT": "8080",
         "ADVOLINK_REDIRECTOR_MANAGEMENT_PORT": "9080",
@@ -55,6 +64,7 @@ def test_the_aggregator_is_told_everything_it_needs(services: Services) -> None:
     assert {name: value for name, value in environment.items() if name.startswith("ADVOLINK_")} == {
         "ADVOLINK_POSTGRES_DSN": "postgresql://here",
         "ADVOLINK_PARTITIONS": "3",
+        "ADVOLINK_EVENT_LOG": "postgres",
         "ADVOLINK_AGGREGATOR_HOST": "127.0.0.1",
         "ADVOLINK_AGGREGATOR_PORT": "8081",
         "ADVOLINK_AGGREGATOR_MANAGEMENT_PORT": "9081",
@@ -65,8 +75,22 @@ def test_other_variables_are_passed_on(services: Services) -> None:
     assert services.redirector().environment["PATH"] == "/bin"
 
 
+def test_both_are_told_of_a_kafka_where_there_is_one(services: Services) -> None:
+    through_kafka = replace(services, kafka_bootstrap="127.0.0.1:9092")
+    for program in (through_kafka.redirector(), through_kafka.aggregator()):
+        assert program.environment["ADVOLINK_EVENT_LOG"] == "kafka"
+        assert program.environment["ADVOLINK_KAFKA_BOOTSTRAP"] == "127.0.0.1:9092"
+
+
 def test_all_deadlines_together_are_under_thirty_seconds() -> None:
-    assert (REDIRECTOR_STOP + AGGREGATOR_STOP + POSTGRES_STOP).total_seconds() < 30
+    """Those of what others stand on run at the same time."""
+    foundations = (
+        postgres_program(cluster_in(Path("/place")), DataDirectory(Path("/data"))),
+        kafka_program(broker_in(Path("/place")), DataDirectory(Path("/data"))),
+    )
+    assert all(program.is_foundation for program in foundations)
+    last = max(program.stop_deadline for program in foundations)
+    assert (REDIRECTOR_STOP + AGGREGATOR_STOP + last).total_seconds() < 30
 
 
 def test_requests_in_flight_and_the_drain_fit_into_the_deadlines() -> None:
@@ -89,3 +113,10 @@ def test_postgres_has_no_socket_where_its_path_would_be_too_long() -> None:
     too_long = longest.with_name(longest.name + "x")
     assert "unix_socket_directories=" in cluster_in(too_long).command()
     assert not cluster_in(too_long).has_socket
+
+
+def test_kafka_gets_nothing_of_the_environment_and_works_where_its_data_is() -> None:
+    program = kafka_program(broker_in(Path("/place")), DataDirectory(Path("/data")))
+    assert set(program.environment) == {"LANG", "LC_ALL", "PATH"}
+    assert program.working_directory == Path("/place")
+    assert program.command[-2:] == ["kafka.Kafka", "server.properties"]

@@ -1,0 +1,104 @@
+"""What the aggregator's commands share: which database and event log they work on, and how they show things."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from database.commands import chosen_dsn, dsn_option
+from database.settings import DatabaseSettings
+from event_log.settings import EventLogKind, EventLogSettings
+from http_api.running_stack import DEFAULT_DIRECTORY, UP_FILE, NoStackError, RunningStores, find_stores
+
+PIPE_WIDTH: Final = 2_000
+"""Columns of what is no terminal: lines are not folded there, so that other programs can search them."""
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+json_option: Final = click.option("--json", "as_json", is_flag=True, help="For machines.")
+
+_data_dir_option: Final = click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Where `advolink up` keeps everything.  [default: .advolink]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenStores:
+    """Where everything is: `told` by a running stack, or by flags and environment."""
+
+    postgres_dsn: str
+    told: RunningStores | None = None
+
+    def event_log_settings(self) -> EventLogSettings:
+        """Which event log it is."""
+        if self.told is None:
+            return EventLogSettings()
+        kind = EventLogKind.POSTGRES if self.told.kafka_bootstrap is None else EventLogKind.KAFKA
+        return EventLogSettings(ADVOLINK_EVENT_LOG=kind, ADVOLINK_KAFKA_BOOTSTRAP=self.told.kafka_bootstrap)
+
+
+def stores_options(command: _Command) -> _Command:
+    """The options that say where everything is kept: `postgres_dsn` and `data_dir`, for `chosen_stores`."""
+    return dsn_option(_data_dir_option(command))
+
+
+def chosen_stores(postgres_dsn: str | None, data_dir: Path | None) -> ChosenStores:
+    """What the flags say; without them the environment, and then what runs from DEFAULT_DIRECTORY.
+
+    Raises:
+        click.UsageError: both flags are given, or nothing says where the database is.
+        click.ClickException: nothing runs from `data_dir`.
+    """
+    if postgres_dsn and data_dir:
+        raise click.UsageError("--postgres-dsn and --data-dir both say which database: give one of them.")
+    named = postgres_dsn or (data_dir is None and DatabaseSettings().postgres_dsn)
+    nothing_runs = data_dir is None and not (DEFAULT_DIRECTORY / UP_FILE).exists()
+    if named or nothing_runs:
+        return ChosenStores(chosen_dsn(postgres_dsn))
+    try:
+        told = find_stores(data_dir or DEFAULT_DIRECTORY)
+    except NoStackError as error:
+        raise click.ClickException(str(error)) from error
+    return ChosenStores(told.postgres_dsn, told)
+
+
+def told_why(why: str) -> str:
+    """The reason that a person gives, which is kept for ever.
+
+    Raises:
+        click.UsageError: there is none.
+    """
+    if not why.strip():
+        raise click.UsageError("--why is kept with what you do: say something.")
+    return why.strip()
+
+
+def show_json(content: object) -> None:
+    """Print `content` for machines."""
+    click.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+
+
+def show_table(*columns: str, rows: list[tuple[object, ...]]) -> None:
+    """Print rows for people; what they hold is never taken for markup or for a terminal's commands."""
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(printable(str(cell)) for cell in row))
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    Console(width=width, markup=False, emoji=False, highlight=False).print(table)
+
+
+def shown_instant(instant: datetime | None) -> str:
+    """An instant for people, to the second; nothing where there is none."""
+    return "" if instant is None else f"{instant:%Y-%m-%d %H:%M:%S}Z"
+
+
+def printable(text: str) -> str:
+    """`text` with whatever could move a terminal's cursor or colour escaped."""
+    return "".join(one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode() for one in text)

@@ -1,0 +1,138 @@
+"""Dead letters in Postgres. Every call may raise DatabaseAwayError.
+
+Whoever closes one holds its partition's row first, so that batches and other people wait. Relaying has a store of its
+own below, for it needs no partition.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from aggregator.applying.store import IDLE_IN_BATCH_MAX, BatchWriter
+from aggregator.dead_letters.stored import DeadLetterState, Found, StoredDeadLetter, Wanted
+from aggregator.programme.store import Programme, hold_programme
+from database.pool import Connection, Pool, connected
+from database.queries import load_queries
+from event_log.contract import DeadLetterMessage
+from link_events.identity import JournalId, Seq
+from link_events.reasons import DeadLetterEnd, DeadLetterReason
+from link_events.streams import Offset, Partition, Stream
+
+_SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+class DeadLetterStore:
+    """Finds dead letters, and closes them."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def find(self, wanted: Wanted, *, before: int | None = None, limit: int) -> Found:
+        """The newest `limit` that fit, of those whose id is lower than `before`."""
+        filters = (wanted.stream, wanted.partition, wanted.reason, wanted.state)
+        async with connected(self._pool) as connection:
+            rows = await connection.fetch(_SQL["found"], *filters, None, before, limit)
+        return Found(tuple(_stored(row) for row in rows), rows[0]["total"] if rows else 0)
+
+    async def one(self, dead_letter_id: int) -> StoredDeadLetter | None:
+        """One of them, bytes included."""
+        async with connected(self._pool) as connection:
+            return await _one(connection, dead_letter_id)
+
+    async def ensure_days(self, days: Iterable[date]) -> None:
+        """Make the raw partitions of UTC dates, in a transaction of its own each."""
+        for day in sorted(days):
+            async with connected(self._pool) as connection:
+                await connection.execute(_SQL["ensure_day"], day)
+
+    @asynccontextmanager
+    async def held(self, dead: StoredDeadLetter) -> AsyncIterator["HeldDeadLetter"]:
+        """A transaction in which nobody else changes `dead` or applies anything of its partition.
+
+        Neither the partition's offset nor its epoch moves: a batch that waits for us goes on as if nothing had been.
+        The dead letter's own row comes first: while it is being relayed we wait for it, and let batches pass.
+        """
+        idle_max = f"{IDLE_IN_BATCH_MAX.total_seconds():.0f}s"
+        async with connected(self._pool) as connection, connection.transaction():
+            await connection.execute(_SQL["hold"], dead.dead_letter_id)
+            programme = await hold_programme(connection)
+            await connection.execute(_SQL["hold_partition"], dead.stream, dead.partition, idle_max)
+            now = await _one(connection, dead.dead_letter_id)
+            yield HeldDeadLetter(connection, dead if now is None else now, programme)
+
+
+class HeldDeadLetter:
+    """A dead letter inside a transaction that holds its partition: as it stands now, and how to close it."""
+
+    def __init__(self, connection: Connection, dead: StoredDeadLetter, programme: Programme) -> None:
+        self._connection = connection
+        self._dead = dead
+        self.programme = programme
+        self.writer = BatchWriter(connection, dead.stream, dead.partition)
+
+    @property
+    def state(self) -> DeadLetterState:
+        """What became of it up to now."""
+        return self._dead.state
+
+    async def close(self, end: DeadLetterEnd, why: str | None, replacement: bytes | None = None) -> None:
+        """Note what a person made of it."""
+        await self._connection.execute(_SQL["close"], self._dead.dead_letter_id, end, why, replacement)
+
+
+class RelayStore:
+    """What the dead-letter topic has yet to get."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def unrelayed(self, limit: int) -> AsyncIterator[Sequence[DeadLetterMessage]]:
+        """At most `limit` dead letters, the oldest first, which count as relayed when the block ends without an error.
+
+        Whoever relays at the same time gets others.
+        """
+        async with connected(self._pool) as connection, connection.transaction():
+            rows = await connection.fetch(_SQL["unrelayed"], limit)
+            yield [_message(row) for row in rows]
+            if rows:
+                await connection.execute(_SQL["mark_relayed"], [row["dead_letter_id"] for row in rows])
+
+
+async def _one(connection: Connection, dead_letter_id: int) -> StoredDeadLetter | None:
+    row = await connection.fetchrow(_SQL["found"], None, None, None, None, dead_letter_id, None, 1)
+    return None if row is None else _stored(row)
+
+
+def _stored(row: Any) -> StoredDeadLetter:
+    return StoredDeadLetter(
+        dead_letter_id=row["dead_letter_id"],
+        **_where_and_why(row),
+        dead_at=row["dead_at"],
+        state=DeadLetterState(row["state"]),
+        closed_at=row["closed_at"],
+        closed_why=row["closed_why"],
+        relayed_at=row["relayed_at"],
+        value=row["value"],
+        replacement=row["replacement"],
+    )
+
+
+def _message(row: Any) -> DeadLetterMessage:
+    return DeadLetterMessage(value=row["value"], **_where_and_why(row))
+
+
+def _where_and_why(row: Any) -> dict[str, Any]:
+    """What a dead letter has in every form."""
+    return {
+        "stream": Stream(row["stream"]),
+        "partition": Partition(row["partition"]),
+        "offset": Offset(row["log_offset"]),
+        "journal": None if row["journal"] is None else JournalId(row["journal"]),
+        "seq": None if row["seq"] is None else Seq(row["seq"]),
+        "reason": DeadLetterReason(row["reason"]),
+        "detail": row["detail"],
+        "logged_at": row["logged_at"],
+    }

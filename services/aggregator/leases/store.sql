@@ -1,0 +1,27 @@
+-- enroll: Begin the offset rows of partitions that have none.
+INSERT INTO partition_offset (stream, partition) SELECT * FROM unnest($1::text[], $2::integer[]) ORDER BY 1, 2
+ON CONFLICT DO NOTHING;
+
+-- renew: An aggregator is alive.
+INSERT INTO aggregator_lease AS known (owner, expires_at) VALUES ($1, now() + $2::interval)
+ON CONFLICT ON CONSTRAINT aggregator_lease_pkey DO UPDATE SET expires_at = excluded.expires_at;
+
+-- forget: Those that have long been gone.
+DELETE FROM aggregator_lease WHERE expires_at < now() - interval '1 hour';
+
+-- alive: Who is alive.
+SELECT owner FROM aggregator_lease WHERE expires_at > now();
+
+-- holders: Who holds which partition; nobody where its owner is not alive.
+SELECT stream, partition, aggregator_lease.owner AS holder FROM partition_offset
+LEFT JOIN aggregator_lease ON aggregator_lease.owner = partition_offset.owner AND expires_at > now();
+
+-- give_back: Partitions that their owner lets go of.
+UPDATE partition_offset SET owner = NULL FROM unnest($2::text[], $3::integer[]) AS given (stream, partition)
+WHERE partition_offset.stream = given.stream AND partition_offset.partition = given.partition AND owner = $1;
+
+-- give_back_all: All partitions of an owner that ends.
+UPDATE partition_offset SET owner = NULL WHERE owner = $1;
+
+-- resign: An aggregator ends.
+DELETE FROM aggregator_lease WHERE owner = $1;

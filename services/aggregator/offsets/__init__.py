@@ -1,0 +1,1 @@
+"""Where every partition stands, and how a person moves one."""
