@@ -1,6 +1,6 @@
 """A batch of records on its way: read, admitted, judged. Pure; the store only writes what comes out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -12,7 +12,7 @@ from aggregator.judge import Context, Rules, judge
 from event_log.contract import LoggedRecord, StrayRecord
 from link_events.codec import DETAIL_CHARS_MAX, UndecodableError, decode
 from link_events.events import Click, Event, Sealed
-from link_events.identity import JournalId, Origin
+from link_events.identity import Origin
 from link_events.periods import local_day
 from link_events.reasons import DeadLetterReason
 from link_events.streams import Partition, Stream
@@ -69,18 +69,11 @@ def read_records(
     ]
 
 
-def journals_of(records: Iterable[ReadRecord | DeadLetter]) -> set[JournalId]:
-    """The journals that `records` were journaled in; stray ones in none."""
-    return {one.logged.record.journal for one in records if isinstance(one.logged, LoggedRecord)}
-
-
 def cut_by_dates(
-    records: Sequence[ReadRecord | DeadLetter], dates_max: int = DATES_MAX
+    records: Sequence[ReadRecord | DeadLetter], dates_max: int, dates_before: Collection[date] = ()
 ) -> Sequence[ReadRecord | DeadLetter]:
-    """The longest beginning of `records` whose clicks are of at most `dates_max` UTC dates; never empty."""
-    if len(raw_dates(records)) <= dates_max:  # as always, but for an import
-        return records
-    dates: set[date] = set()
+    """The longest beginning of `records` whose clicks are, with `dates_before`, of at most `dates_max` UTC dates."""
+    dates = set(dates_before)
     for index, one in enumerate(records):
         dates |= raw_dates([one])
         if len(dates) > dates_max:

@@ -5,7 +5,7 @@ instead of 5 000 tuples of 28. Source: "Binary Format" of COPY in Postgres's man
 schema.sql, for COPY converts nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from struct import Struct
@@ -28,9 +28,6 @@ CLICK_COLUMNS: Final = (
 TEXTS_REMEMBERED: Final = 8_192
 """Encoded texts kept per process: user agents, referrers, advocates. With its bytes none takes more than 4 kB."""
 
-CLICKS_PER_PIECE: Final = 128
-"""Some 60 kB a piece: Postgres stores one while the next is written."""
-
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER: Final = b"\xff\xff"
 _NULL: Final = b"\xff\xff\xff\xff"
@@ -52,14 +49,19 @@ _numbers: Final = Struct(">iqiiiqiqiqiqiiiq").pack
 _array_start: Final = Struct(">iiiii").pack
 
 
-def click_rows(clicks: Sequence[JudgedClick]) -> Iterator[bytes]:
-    """A whole COPY of `clicks`, in pieces, with the columns in the order of CLICK_COLUMNS."""
+def click_rows(clicks: Iterable[JudgedClick]) -> bytes:
+    """The rows of `clicks`, with the columns in the order of CLICK_COLUMNS."""
+    fields: list[bytes] = []
+    for one in clicks:
+        fields += _row(one)
+    return b"".join(fields)
+
+
+async def copied(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """A whole COPY of pieces of rows, as asyncpg asks for it: the next when it can send one."""
     yield _HEADER
-    for start in range(0, len(clicks), CLICKS_PER_PIECE):
-        fields: list[bytes] = []
-        for one in clicks[start : start + CLICKS_PER_PIECE]:
-            fields += _row(one)
-        yield b"".join(fields)
+    for piece in pieces:
+        yield piece
     yield _TRAILER
 
 

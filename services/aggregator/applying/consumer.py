@@ -6,15 +6,13 @@ there: a batch whose commit had an unknown outcome is either in the row or is do
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from aggregator.applying.batch import Admitted, admit, cut_by_dates, journals_of, judge_clicks, raw_dates, read_records
 from aggregator.applying.dead_letter_limit import NOTHING_RECENT, DeadLetterLimit, DeadLetterRatioError
-from aggregator.applying.fold import JudgedClick, fold
+from aggregator.applying.preparing import Outcome, Preparation, Way
 from aggregator.applying.store import ApplyingStore, Claim, LostPartitionError, OvertakenError
 from aggregator.judge import Context, Rules
 from aggregator.metrics import ApplyingMetrics
@@ -34,6 +32,9 @@ from link_events.streams import Offset, Partition, Stream
 
 BATCH_RECORDS_MAX: Final = 5_000
 """Records of one transaction: it then takes tens of milliseconds, and a redo costs no more."""
+
+READ_RECORDS_MAX: Final = 1_000
+"""Records read at once: a batch that catches up is read, judged and encoded bit by bit."""
 
 READ_WAIT: Final = timedelta(seconds=1)
 """How long a read waits for the first record."""
@@ -149,7 +150,7 @@ class PartitionConsumer:
         while True:
             claim = self._claim_here()
             records = await self._log.read(
-                self._stream, self._partition, claim.next_offset, records_max=BATCH_RECORDS_MAX, wait=READ_WAIT
+                self._stream, self._partition, claim.next_offset, records_max=READ_RECORDS_MAX, wait=READ_WAIT
             )
             if records:
                 async with self._turns:
@@ -166,36 +167,53 @@ class PartitionConsumer:
         return self._claim
 
     async def _apply(self, claim: Claim, records: Sequence[LoggedRecord | StrayRecord]) -> Claim:
-        """One batch, as many of `records` as fit, in one transaction; then where the partition stands."""
-        read = cut_by_dates(read_records(self._stream, self._partition, records, datetime.now(UTC)))
-        await self._store.ensure_days(raw_dates(read))
-        next_offset = Offset(read[-1].logged.offset + 1)
+        """One batch, from `records` on, in one transaction; then where the partition stands."""
+        batch = await self._prepared(claim, records)
+        await self._store.ensure_days(batch.dates)
         with self._metrics.batch_duration.time():
-            async with self._store.batch(claim, next_offset) as writer:
-                book = await writer.book(journals_of(read))
-                admitted = admit(read, book)
-                recent = self._limit.check(self._recent, admitted)
-                judged = judge_clicks(admitted.clicks, claim.programme.calendar.zone, *self._judged_by)
-                await writer.write_clicks(judged, fold(judged))
-                await writer.write_dead_letters(admitted.dead_letters)
+            async with self._store.batch(claim, batch.next_offset) as writer:
+                book = await writer.book(batch.journals)
+                outcome, recent = batch.settle(book, self._limit, self._recent)
+                await writer.write_clicks(outcome.rows, outcome.folded)
+                await writer.write_dead_letters(outcome.dead_letters)
                 await writer.write_book(book)
         self._recent = recent
-        self._count(len(read), admitted, judged)
-        return replace(claim, next_offset=next_offset, stopped=None)
+        self._count(batch.record_count, outcome)
+        return replace(claim, next_offset=batch.next_offset, stopped=None)
 
-    def _count(self, record_count: int, admitted: Admitted, judged: Sequence[JudgedClick]) -> None:
+    async def _prepared(self, claim: Claim, records: Sequence[LoggedRecord | StrayRecord]) -> Preparation:
+        """`records` made ready, and as many of those behind them as are at hand and fit into a batch."""
+        zone = claim.programme.calendar.zone
+        batch = Preparation(Way(self._stream, self._partition, zone, *self._judged_by, datetime.now(UTC)))
+        while records:
+            batch.add(records)
+            if batch.full or len(records) < READ_RECORDS_MAX or batch.record_count >= BATCH_RECORDS_MAX:
+                break
+            await asyncio.sleep(0)  # a partition that catches up holds up no answer of the stats API
+            records = await self._read_on(batch.next_offset)
+        return batch
+
+    async def _read_on(self, offset: Offset) -> Sequence[LoggedRecord | StrayRecord]:
+        """What is there from `offset` on. What is in the way is met again, by itself, at the next batch."""
+        try:
+            return await self._log.read(
+                self._stream, self._partition, offset, records_max=READ_RECORDS_MAX, wait=timedelta(0)
+            )
+        except EventLogError:
+            return ()
+
+    def _count(self, record_count: int, outcome: Outcome) -> None:
         """Tell Prometheus what has just been committed."""
         metrics = self._metrics
         metrics.applied.labels(self._stream).inc(record_count)
-        metrics.duplicates.labels(self._stream).inc(admitted.duplicates)
-        metrics.holes_filled.labels(self._stream).inc(admitted.holes_filled)
-        for dead in admitted.dead_letters:
+        metrics.duplicates.labels(self._stream).inc(outcome.duplicates)
+        metrics.holes_filled.labels(self._stream).inc(outcome.holes_filled)
+        for dead in outcome.dead_letters:
             metrics.dead_letters.labels(dead.reason).inc()
-        judgements = Counter((one.judgement.verdict, one.judgement.reasons) for one in judged)
-        for (verdict, reasons), clicks in judgements.items():
+        for (verdict, reasons), clicks in outcome.judged.items():
             metrics.verdicts.labels(verdict, _deciding(reasons)).inc(clicks)
         now = datetime.now(UTC)
-        metrics.visible_after.observe_all((now - one.captured_at).total_seconds() for one in judged)
+        metrics.visible_after.observe_all((now - instant).total_seconds() for instant in outcome.captured_at)
 
     async def _stop(self, reason: StopReason, detail: str) -> None:
         """Let everybody know that the partition stands still. Where Postgres is away, it will be found so again."""

@@ -67,16 +67,23 @@ class Folded:
     )
     link_day: dict[tuple[LinkId, date], ClickCounts] = field(default_factory=lambda: defaultdict(ClickCounts))
 
+    def add(self, judged: Iterable[JudgedClick]) -> None:
+        """More clicks. Quarters are added once, when all are there: a batch has far fewer days than clicks."""
+        advocate_day, link_day = self.advocate_day, self.link_day
+        for one in judged:
+            click, day, verdict = one.click, one.local_day, one.judgement.verdict
+            advocate_day[click.advocate_id, day].add(verdict)
+            link_day[click.link_id, day].add(verdict)
+
+    def add_quarters(self) -> None:
+        """A quarter is the sum of its days, here too."""
+        for (advocate_id, day), counts in self.advocate_day.items():
+            self.advocate_quarter[advocate_id, quarter_start(day)].merge(counts)
+
 
 def fold(judged: Iterable[JudgedClick]) -> Folded:
     """The sums of `judged`."""
     folded = Folded()
-    advocate_day, link_day = folded.advocate_day, folded.link_day
-    for one in judged:
-        click, day, verdict = one.click, one.local_day, one.judgement.verdict
-        advocate_day[click.advocate_id, day].add(verdict)
-        link_day[click.link_id, day].add(verdict)
-    # A quarter is the sum of its days, here too: a batch has far fewer of them than clicks.
-    for (advocate_id, day), counts in advocate_day.items():
-        folded.advocate_quarter[advocate_id, quarter_start(day)].merge(counts)
+    folded.add(judged)
+    folded.add_quarters()
     return folded

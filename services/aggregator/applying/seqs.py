@@ -58,6 +58,29 @@ class Hole:
         return self.seq_from <= seq <= self.seq_to
 
 
+@dataclass(slots=True)
+class Run:
+    """Readable records of one journal, one after another without a gap, and the latest instant they were captured at.
+
+    `sealed` says whether the last of them is the journal's last.
+    """
+
+    journal: JournalId
+    seq_from: Seq
+    seq_to: Seq
+    first_captured_at: datetime
+    captured_at: datetime
+    sealed: bool
+
+    def goes_on(self, journal: JournalId, seq: Seq, captured_at: datetime, *, sealed: bool) -> bool:
+        """Take the next record in, where it is the next of this run."""
+        if seq != self.seq_to + 1 or journal != self.journal:
+            return False
+        self.seq_to, self.sealed = seq, sealed
+        self.captured_at = max(self.captured_at, captured_at)
+        return True
+
+
 class SeqBook:
     """Watermarks and open holes of one partition, while a batch goes through it."""
 
@@ -86,6 +109,22 @@ class SeqBook:
             latest = max(mark.captured_at, captured_at)
             self._marks[journal] = Watermark(seq, latest, sealed, mark.first_captured_at)
         return admission
+
+    def admit_runs(self, runs: Iterable[Run]) -> bool:
+        """Take note of `runs` where each begins right behind its journal's watermark: all of it is new.
+
+        Where that is not so of every one, nothing is noted, and each record has to be asked for.
+        """
+        marks: dict[JournalId, Watermark] = {}
+        for run in runs:
+            mark = marks.get(run.journal) or self._marks.get(run.journal)
+            mark = mark or Watermark(first_captured_at=run.first_captured_at)
+            if run.seq_from != mark.seq + 1:
+                return False
+            latest = max(mark.captured_at, run.captured_at)
+            marks[run.journal] = Watermark(run.seq_to, latest, run.sealed, mark.first_captured_at)
+        self._marks.update(marks)
+        return True
 
     def admit_dead_letter(self, journal: JournalId, seq: Seq) -> Admission:
         """What an unreadable record is; unless it is known as one already, it leaves a hole.

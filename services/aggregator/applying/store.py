@@ -5,7 +5,7 @@ everything is rolled back. Every call may raise DatabaseAwayError; whether a bat
 offset row, never guessed.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from aggregator.applying.batch import DeadLetter
-from aggregator.applying.click_rows import CLICK_COLUMNS, click_rows
-from aggregator.applying.fold import ClickCounts, Folded, JudgedClick
+from aggregator.applying.click_rows import CLICK_COLUMNS, copied
+from aggregator.applying.fold import ClickCounts, Folded
 from aggregator.applying.seqs import Hole, SeqBook, Watermark
 from aggregator.programme.store import Programme, hold_programme, read_programme
 from database.pool import Connection, Pool, connected, only_row
@@ -168,12 +168,11 @@ class BatchWriter:
         if dead_letters:
             await self._put("put_dead_letters", [_dead_letter_row(dead) for dead in dead_letters])
 
-    async def write_clicks(self, clicks: Sequence[JudgedClick], folded: Folded) -> None:
-        """Store raw clicks by binary COPY, and add what they add up to to the counts."""
-        if not clicks:
+    async def write_clicks(self, rows: Collection[bytes], folded: Folded) -> None:
+        """Store raw clicks by binary COPY (pieces of `click_rows`), and add what they add up to to the counts."""
+        if not rows:
             return
-        rows = _sent(click_rows(clicks))
-        await self._connection.copy_to_table("click", source=rows, columns=CLICK_COLUMNS, format="binary")
+        await self._connection.copy_to_table("click", source=copied(rows), columns=CLICK_COLUMNS, format="binary")
         await self._add("add_link_day", folded.link_day)
         await self._add("add_advocate_day", folded.advocate_day)
         await self._add("add_advocate_quarter", folded.advocate_quarter)
@@ -217,9 +216,3 @@ def _dead_letter_row(dead: DeadLetter) -> tuple[Any, ...]:
     if isinstance(logged, StrayRecord):
         return (logged.offset, None, None, logged.value, *why)
     return (logged.offset, logged.record.journal, logged.record.seq, logged.record.value, *why)
-
-
-async def _sent(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
-    """`pieces` as asyncpg asks for them: the next when it can send one."""
-    for piece in pieces:
-        yield piece

@@ -1,7 +1,7 @@
 """What we write in Postgres's own format, asyncpg reads back as the values that went in, column by column."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -10,7 +10,7 @@ import orjson
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aggregator.applying.click_rows import CLICK_COLUMNS, CLICKS_PER_PIECE, click_rows
+from aggregator.applying.click_rows import CLICK_COLUMNS, click_rows, copied
 from aggregator.applying.fold import JudgedClick
 from aggregator.judge import Judgement
 from link_events.identity import JournalId, Origin, Seq
@@ -19,6 +19,7 @@ from link_events.streams import Offset, Partition, Stream
 from stage.events import PLAIN_CLICK, clicks, instants, origins, texts
 from stage.sql import session
 
+PIECE = 100
 TWIN: Final = "CREATE TEMPORARY TABLE twin (LIKE click INCLUDING DEFAULTS)"
 """The same columns without raw partitions: any date goes."""
 
@@ -102,13 +103,10 @@ def _expected(one: JudgedClick) -> dict[str, Any]:
 
 
 async def _stored(dsn: str, judged: Sequence[JudgedClick]) -> list[dict[str, Any]]:
-    async def pieces() -> AsyncIterator[bytes]:
-        for piece in click_rows(judged):
-            yield piece
-
+    pieces = [click_rows(judged[start : start + PIECE]) for start in range(0, len(judged), PIECE)]
     async with session(dsn) as connection:
         await connection.execute(TWIN)
-        await connection.copy_to_table("twin", source=pieces(), columns=CLICK_COLUMNS, format="binary")
+        await connection.copy_to_table("twin", source=copied(pieces), columns=CLICK_COLUMNS, format="binary")
         rows = await connection.fetch(f"SELECT {', '.join(CLICK_COLUMNS)} FROM twin ORDER BY ctid")  # noqa: S608
     return [dict(row) | {"signals": orjson.loads(row["signals"])} for row in rows]
 
@@ -117,7 +115,7 @@ async def _stored(dsn: str, judged: Sequence[JudgedClick]) -> list[dict[str, Any
 @given(st.lists(_judged_clicks(), max_size=4))
 @example([])
 @example(EDGES)
-@example([replace(PLAIN, offset=Offset(number)) for number in range(2 * CLICKS_PER_PIECE + 1)])
+@example([replace(PLAIN, offset=Offset(number)) for number in range(2 * PIECE + 1)])
 def test_every_column_comes_back_as_it_went_in(module_dsn: str, judged: list[JudgedClick]) -> None:
     """NULLs and empty texts, arrays of nothing and of anything, any instant to the microsecond, in the order given."""
     assert asyncio.run(_stored(module_dsn, judged)) == [_expected(one) for one in judged]

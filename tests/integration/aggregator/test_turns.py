@@ -28,7 +28,8 @@ def _metric(service: Service, name: str, **labels: str) -> float:
 
 
 async def _applying(service: Service) -> bool:
-    return (await service.readiness()).needed["applying"]
+    consumers = service.keeper.consumers
+    return len(consumers) == PARTITIONS_DEFAULT and all(consumer.applying for consumer in consumers)
 
 
 async def _are_waiting(dsn: str) -> bool:

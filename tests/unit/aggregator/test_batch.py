@@ -11,7 +11,6 @@ from aggregator.applying.batch import (
     DeadLetter,
     ReadRecord,
     admit,
-    journals_of,
     judge_clicks,
     raw_dates,
     read_records,
@@ -129,7 +128,6 @@ def test_a_record_without_an_origin_is_a_dead_letter_of_no_journal() -> None:
     admitted = admit(read, book)
     assert admitted.dead_letters == [DeadLetter(stray, DeadLetterReason.NO_ORIGIN, stray.detail)] * 2
     assert (len(admitted.clicks), admitted.duplicates) == (1, 0)
-    assert journals_of(read) == {pen.journal}
     assert raw_dates(read[:1]) == set()
     assert [(hole.seq_from, hole.seq_to) for hole in book.holes_made] == [(1, 1)]
 

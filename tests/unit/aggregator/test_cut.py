@@ -43,4 +43,4 @@ def test_a_batch_touches_no_more_dates_than_the_limit() -> None:
     """And as many as that."""
     pen = Pen()
     read = _read(*(_click(pen, day) for day in range(DATES_MAX + 10)))
-    assert len(raw_dates(cut_by_dates(read))) == DATES_MAX
+    assert len(raw_dates(cut_by_dates(read, DATES_MAX))) == DATES_MAX
