@@ -133,7 +133,8 @@ CREATE TABLE aggregator_lease (
 
 -- writer: the aggregator, and `advolink offsets reset`.
 -- Moved by compare-and-set on (next_offset, owner_epoch), first statement of every batch. `owner_epoch` grows whenever
--- the partition changes hands. While `stopped` says why, nothing is applied; only a reset ends it.
+-- the partition changes hands, is reset, or the programme changes. While `stopped` says why, nothing is applied: until a
+-- reset or, but for offset_out_of_range, until what is in the way is gone.
 CREATE TABLE partition_offset (
     stream text COLLATE "C" NOT NULL,
     partition integer NOT NULL,

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from aggregator.applying.consumer import PartitionConsumer, Parts
 from aggregator.applying.dead_letter_limit import DeadLetterLimit
-from aggregator.applying.store import ApplyingStore, StandingReader
+from aggregator.applying.store import SESSIONS, ApplyingStore, StandingReader
 from aggregator.clicks.store import ClickStore
 from aggregator.counts.store import CountsStore
 from aggregator.dead_letters.relaying import keep_relaying
@@ -42,7 +42,7 @@ from http_api.openapi import DescribedApi
 from http_api.problems import answer_with_problems
 from http_api.serving import Failures, cancel_all
 from link_events.reasons import HoleKind
-from link_events.streams import STREAMS_CARRIED, Partition
+from link_events.streams import STREAMS_CARRIED, Offset, Partition, Stream
 
 APPLYING_CONNECTIONS_MAX = 4
 """One of them is housekeeping's; the consumers of all partitions take turns at the others."""
@@ -86,21 +86,26 @@ class Service:
         gauges = self.metrics.standing
         try:
             async with asyncio.timeout(METRICS_TIMEOUT_S):
-                holes = await self._read_standings()
-        except (DatabaseAwayError, EventLogError, TimeoutError):
+                holes = await self.standings.open_holes()
+                standings = {stream: await self.standings.standings(stream) for stream in STREAMS_CARRIED}
+        except (DatabaseAwayError, TimeoutError):
             gauges.database_connected.set(0)
             return
         gauges.database_connected.set(1)
         for kind in HoleKind:
             gauges.open_holes.labels(kind).set(holes.get(kind, 0))
+        try:
+            async with asyncio.timeout(METRICS_TIMEOUT_S):
+                await self._measure_lag(standings)
+        except (EventLogError, TimeoutError):
+            gauges.event_log_reached.set(0)
+            return
+        gauges.event_log_reached.set(1)
 
-    async def _read_standings(self) -> Mapping[str, int]:
-        """Set the lag of every partition, and return how many seqs are missing."""
-        for stream in STREAMS_CARRIED:
-            standings = await self.standings.standings(stream)
+    async def _measure_lag(self, standings: Mapping[Stream, Mapping[Partition, Offset]]) -> None:
+        for stream, next_offsets in standings.items():
             for partition, end in (await self.event_log.end_offsets(stream)).items():
-                self.metrics.standing.lag.labels(stream, partition).set(end - standings.get(partition, 0))
-        return await self.standings.open_holes()
+                self.metrics.standing.lag.labels(stream, partition).set(end - next_offsets.get(partition, 0))
 
 
 async def run_aggregator(settings: AggregatorSettings) -> None:
@@ -114,31 +119,30 @@ async def run_aggregator(settings: AggregatorSettings) -> None:
 @asynccontextmanager
 async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIterator[Service]:
     """An aggregator with everything that runs beside its requests."""
+    owner = secrets.token_hex(8)
     sizes = {
-        "applying": APPLYING_CONNECTIONS_MAX,
-        "upkeep": UPKEEP_CONNECTIONS_MAX,
-        "reading": READING_CONNECTIONS_MAX,
+        f"{SESSIONS}{owner}": APPLYING_CONNECTIONS_MAX,
+        "advolink aggregator upkeep": UPKEEP_CONNECTIONS_MAX,
+        "advolink aggregator reading": READING_CONNECTIONS_MAX,
     }
-    pools = {
-        name: await open_pool(settings.postgres_dsn, connections_max=size, application=f"advolink aggregator {name}")
-        for name, size in sizes.items()
-    }
+    applying, upkeep, reading = pools = [
+        await open_pool(settings.postgres_dsn, connections_max=size, application=name) for name, size in sizes.items()
+    ]
     metrics = AggregatorMetrics()
     dsn = settings.postgres_dsn
     event_log = await open_event_log(
         settings, dsn, connections_max=LOG_CONNECTIONS_MAX, application="advolink aggregator log"
     )
-    owner = secrets.token_hex(8)
-    store = ApplyingStore(pools["applying"], owner)
+    store = ApplyingStore(applying, owner)
     turns = asyncio.Semaphore(APPLYING_CONNECTIONS_MAX - 1)
     judged_by = (Context(load_named_agents()), PLAIN_RULES)
     limit = DeadLetterLimit(settings.dead_letter_ratio_max)
     parts = Parts(event_log, settings.partitions, store, *judged_by, metrics.applying, turns, limit)
     slices = [(stream, Partition(number)) for stream in STREAMS_CARRIED for number in range(settings.partitions)]
-    leases = LeaseStore(pools["upkeep"], owner, settings.lease)
+    leases = LeaseStore(upkeep, owner, settings.lease)
     keeper = LeaseKeeper(leases, slices, lambda slice_: PartitionConsumer(*slice_, parts), failures)
-    standings = StandingReader(pools["reading"])
-    service = Service(build_public_app(pools["reading"]), metrics, standings, event_log, keeper)
+    standings = StandingReader(reading)
+    service = Service(build_public_app(reading), metrics, standings, event_log, keeper)
     expiring = event_log if isinstance(event_log, PostgresEventLog) else None
     tasks = [
         asyncio.create_task(keeper.run(), name="keeping the lease"),
@@ -146,7 +150,7 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
     ]
     topic = dead_letter_topic(settings)
     if topic is not None:
-        relaying = keep_relaying(RelayStore(pools["upkeep"]), topic)
+        relaying = keep_relaying(RelayStore(upkeep), topic)
         tasks.append(asyncio.create_task(relaying, name="relaying dead letters"))
     for task in tasks:
         failures.watch(task)
@@ -158,7 +162,7 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
         if topic is not None:
             await topic.close()
         await event_log.close()
-        for pool in pools.values():
+        for pool in pools:
             pool.terminate()
 
 

@@ -9,12 +9,14 @@ from typing import Any, Final, TypeVar
 
 import click
 import orjson
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from database.commands import chosen_dsn, dsn_option
+from database.refused_settings import told
 from database.settings import DatabaseSettings
-from event_log.settings import EventLogKind, EventLogSettings
+from event_log.settings import EventLogKind, EventLogSettings, plain_settings
 from http_api.running_stack import DEFAULT_DIRECTORY, UP_FILE, NoStackError, RunningStores, find_stores
 
 PIPE_WIDTH: Final = 2_000
@@ -37,11 +39,21 @@ class ChosenStores:
     told: RunningStores | None = None
 
     def event_log_settings(self) -> EventLogSettings:
-        """Which event log it is."""
-        if self.told is None:
-            return EventLogSettings()
-        kind = EventLogKind.POSTGRES if self.told.kafka_bootstrap is None else EventLogKind.KAFKA
-        return EventLogSettings(ADVOLINK_EVENT_LOG=kind, ADVOLINK_KAFKA_BOOTSTRAP=self.told.kafka_bootstrap)
+        """Which event log it is. What the environment says of a Kafka is not said of one that `up` launched.
+
+        Raises:
+            click.ClickException: the variables cannot be used.
+        """
+        try:
+            if self.told is None:
+                return EventLogSettings()
+            bootstrap = self.told.kafka_bootstrap
+            if bootstrap is None:
+                return plain_settings()
+            settings = EventLogSettings if self.told.given_kafka else plain_settings
+            return settings(ADVOLINK_EVENT_LOG=EventLogKind.KAFKA, ADVOLINK_KAFKA_BOOTSTRAP=bootstrap)
+        except ValidationError as error:
+            raise click.ClickException(told(error, EventLogSettings)) from error
 
 
 def stores_options(command: _Command) -> _Command:

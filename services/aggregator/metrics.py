@@ -66,6 +66,9 @@ class StandingMetrics:
         self.open_holes = Gauge(
             "advolink_open_hole_seqs", "Seqs that are missing, by why.", ["kind"], registry=registry
         )
+        self.event_log_reached = Gauge(
+            "advolink_event_log_reached", "1 where the event log said how far it reaches.", registry=registry
+        )
         self.database_connected = Gauge(
             "advolink_database_connected", "1 where Postgres answered when it was last asked.", registry=registry
         )

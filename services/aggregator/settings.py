@@ -13,7 +13,7 @@ from http_api.settings import Duration, Port, ServiceSettings
 class AggregatorSettings(ServiceSettings, EventLogSettings):
     """Environment variables with the prefix ADVOLINK_AGGREGATOR_, and those that both services share."""
 
-    model_config = SettingsConfigDict(env_prefix="ADVOLINK_AGGREGATOR_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="ADVOLINK_AGGREGATOR_", extra="ignore", hide_input_in_errors=True)
 
     port: Port = Field(8081, description="Port of the stats API.")
     management_port: Port = Field(9081, description="The management port.")

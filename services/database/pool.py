@@ -9,12 +9,16 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
 CONNECT_TIMEOUT: Final = timedelta(seconds=3)
 COMMAND_TIMEOUT: Final = timedelta(seconds=30)
+
+IDLE_IN_TRANSACTION_MAX: Final = timedelta(seconds=90)
+"""Whoever freezes in the middle of a transaction lets go of its locks after this. Relaying a page of dead letters, the
+longest that a transaction of ours waits for anything else, takes 60 s at most."""
 
 _AWAY: Final = (
     OSError,
@@ -22,6 +26,7 @@ _AWAY: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InternalClientError,  # a server that shut down while the connection was idle leaves it in this state
     asyncpg.IdleInTransactionSessionTimeoutError,  # we were frozen in the middle of a transaction
+    asyncpg.TransactionRollbackError,  # a deadlock, which the other side has won: begin again
     asyncpg.OperatorInterventionError,  # shut down, crashed, not yet ready to accept
     asyncpg.InsufficientResourcesError,  # too many connections, a full disk, no memory
     asyncpg.InvalidCatalogNameError,  # a server that is being set up
@@ -55,11 +60,15 @@ async def open_pool(
     """A pool of at most `connections_max` connections; none is made yet."""
     return await asyncpg.create_pool(
         dsn,
+        connect=_connect,
         min_size=0,
         max_size=connections_max,
         timeout=CONNECT_TIMEOUT.total_seconds(),
         command_timeout=command_timeout.total_seconds(),
-        server_settings={"application_name": application},
+        server_settings={
+            "application_name": application,
+            "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_MAX / timedelta(milliseconds=1):.0f}",
+        },
         reset=_leave_session,
     )
 
@@ -90,10 +99,7 @@ async def connected_once(dsn: str) -> AsyncIterator[asyncpg.Connection]:
         DatabaseAwayError: the connection could not be made, or it broke inside the block.
     """
     async with translated_outage():
-        try:
-            connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT.total_seconds())
-        except ValueError as error:  # asyncpg says so of a DSN that it cannot take apart
-            raise UnreadableDsnError from error
+        connection = await _connect(dsn, timeout=CONNECT_TIMEOUT.total_seconds())
         try:
             yield connection
         finally:
@@ -127,6 +133,18 @@ async def translated_outage() -> AsyncIterator[None]:
         if not _GONE.search(str(error)):
             raise
         raise DatabaseAwayError(str(error)) from error
+
+
+async def _connect(*where: Any, **how: Any) -> asyncpg.Connection:
+    """Connect as asyncpg does. What it says of a DSN that it cannot take apart repeats pieces of it: it ends here.
+
+    Raises:
+        UnreadableDsnError: `dsn` is none.
+    """
+    try:
+        return await asyncpg.connect(*where, **how)
+    except ValueError:
+        raise UnreadableDsnError from None
 
 
 async def _leave_session(_connection: asyncpg.Connection) -> None:

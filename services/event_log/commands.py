@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from database.commands import chosen_dsn, dsn_option, run_with_database
 from database.migrations import MigrationError
 from database.migrations import migrate as migrate_schema
+from database.refused_settings import told
 from event_log.contract import EventLogAwayError, EventLogError, PartitionCountError
 from event_log.kafka.connection import KafkaConnection
 from event_log.kafka.topics import TopicChange, TopicState, apply_topics, plan_topics
@@ -19,6 +20,9 @@ from link_events.streams import PARTITIONS_DEFAULT, PARTITIONS_MAX
 
 TOPICS_SECONDS_MAX: Final = 60
 """A cluster that has not answered by then is away."""
+
+BOOTSTRAP_UNREADABLE: Final = "ADVOLINK_KAFKA_BOOTSTRAP cannot be read; it looks like host:9092,host:9092"
+"""What is read instead is not repeated: people put passwords there."""
 
 STATES: Final = {
     TopicState.MISSING: "missing",
@@ -115,7 +119,7 @@ def _run_with_kafka(job: Callable[[KafkaConnection], Coroutine[Any, Any, Result]
     try:
         return asyncio.run(run(KafkaConnection.of(KafkaSettings())))
     except ValidationError as error:
-        raise click.ClickException(_told(error)) from error
+        raise click.ClickException(told(error, KafkaSettings)) from error
     except TimeoutError as error:
         raise click.ClickException(f"Kafka did not answer within {TOPICS_SECONDS_MAX} s.") from error
     except EventLogAwayError as error:
@@ -123,10 +127,4 @@ def _run_with_kafka(job: Callable[[KafkaConnection], Coroutine[Any, Any, Result]
     except EventLogError as error:
         raise click.ClickException(f"Kafka cannot be used: {error}.") from error
     except ValueError as error:  # aiokafka's, of an address that is none
-        raise click.ClickException(f"ADVOLINK_KAFKA_BOOTSTRAP cannot be read: {error}.") from error
-
-
-def _told(error: ValidationError) -> str:
-    """What is wrong with which variables."""
-    faults = (": ".join((*map(str, one["loc"]), one["msg"].removeprefix("Value error, "))) for one in error.errors())
-    return f"{'; '.join(faults)}."
+        raise click.ClickException(f"{BOOTSTRAP_UNREADABLE}.") from error

@@ -17,7 +17,7 @@ from link_events.values import value
 
 
 class EventLogError(Exception):
-    """The tree of what can go wrong: away (wait), rewound (send again), refused, expired, misfit (a person decides)."""
+    """What can go wrong: away (wait), rewound (send again), refused, expired, unreadable, misfit (a person decides)."""
 
 
 class EventLogAwayError(EventLogError):
@@ -30,6 +30,10 @@ class EventLogRefusedError(EventLogError):
 
 class OffsetExpiredError(EventLogError):
     """The asked offset is no longer kept, or was never handed out."""
+
+
+class UnreadableRecordError(EventLogError):
+    """The log has a record there and hands it out, and it cannot be taken apart. It may be the first of several."""
 
 
 class PartitionCountError(EventLogError):
@@ -70,7 +74,6 @@ class StrayRecord:
     """
 
     offset: Offset
-    key: bytes | None
     value: bytes
     logged_at: datetime
     detail: str
@@ -95,10 +98,11 @@ class DeadLetterTopic(Protocol):
     """Where a log keeps dead letters for others to see. Not every log has one."""
 
     async def publish(self, dead_letters: Sequence[DeadLetterMessage]) -> None:
-        """Write all of `dead_letters`; returns when the topic has them. After an error all are sent again.
+        """Write all of `dead_letters` in order; returns when the topic has them. After an error all are sent again.
 
         Raises:
             EventLogAwayError: the topic could not be reached; it may hold any of them.
+            EventLogRefusedError: it will not take one of them; it may hold the others.
         """
 
 
@@ -144,6 +148,7 @@ class EventLog(Protocol):
 
         Raises:
             OffsetExpiredError: `from_offset` is before the first kept record or beyond the end.
+            UnreadableRecordError: the record at `from_offset` cannot be taken apart; what is before it can be read.
         """
 
     async def end_offsets(self, stream: Stream) -> Mapping[Partition, Offset]:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -35,7 +35,9 @@ class SaslMechanism(StrEnum):
 class KafkaSettings(BaseSettings):
     """Where Kafka is, and how connections to it are protected."""
 
-    model_config = SettingsConfigDict(env_prefix="ADVOLINK_", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ADVOLINK_", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     kafka_bootstrap: str | None = Field(
         None,
@@ -105,3 +107,9 @@ class EventLogSettings(KafkaSettings):
         if self.event_log is EventLogKind.KAFKA and self.kafka_bootstrap is None:
             raise ValueError("ADVOLINK_EVENT_LOG=kafka needs ADVOLINK_KAFKA_BOOTSTRAP")
         return self
+
+
+def plain_settings(**told: Any) -> EventLogSettings:
+    """`told`, by the names of variables, and defaults: what the environment says is of another log."""
+    defaults = {str(field.validation_alias): field.default for field in EventLogSettings.model_fields.values()}
+    return EventLogSettings(**(defaults | told))

@@ -9,6 +9,10 @@ import orjson
 from http_api.settings import StackSettings
 
 UP_FILE: Final = "up.json"
+CARRIER_FILE: Final = "event-log"
+OWN_KAFKA: Final = "own-kafka"
+"""What CARRIER_FILE says where `up` launched the Kafka."""
+
 DEFAULT_DIRECTORY: Final = Path(".advolink")
 """Where `advolink up` keeps everything unless told otherwise."""
 
@@ -28,10 +32,14 @@ class RunningStack:
 
 @dataclass(frozen=True, slots=True)
 class RunningStores:
-    """What a running stack keeps everything in; `kafka_bootstrap` is None where its event log is in Postgres."""
+    """What a running stack keeps everything in; `kafka_bootstrap` is None where its event log is in Postgres.
+
+    A `given_kafka` is reached by what the environment says of it; one that `up` launched, plainly.
+    """
 
     postgres_dsn: str
     kafka_bootstrap: str | None
+    given_kafka: bool
 
 
 def find_stack(data_directory: Path | None) -> RunningStack:
@@ -56,7 +64,18 @@ def find_stores(data_directory: Path) -> RunningStores:
     Raises:
         NoStackError: none runs there.
     """
-    return RunningStores(*_told(data_directory, "postgres_dsn", "kafka_bootstrap", or_set="ADVOLINK_POSTGRES_DSN"))
+    dsn, bootstrap = _told(data_directory, "postgres_dsn", "kafka_bootstrap", or_set="ADVOLINK_POSTGRES_DSN")
+    return RunningStores(dsn, bootstrap, given_kafka=_carrier(data_directory) != OWN_KAFKA)
+
+
+def _carrier(data_directory: Path) -> str | None:
+    """What carries the events of `data_directory`, as `up` noted it."""
+    try:
+        return (data_directory / CARRIER_FILE).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise NoStackError(f"{data_directory / CARRIER_FILE} cannot be read: {error}") from error
 
 
 def _told(data_directory: Path, *names: str, or_set: str) -> list[Any]:

@@ -1,11 +1,12 @@
 """Settings that both services share, and where commands find a running stack; from the environment."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from database.refused_settings import told
 from link_events.streams import PARTITIONS_DEFAULT, PARTITIONS_MAX
 
 
@@ -26,7 +27,11 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 class ServiceSettings(BaseSettings):
     """What every service is told. Each has a prefix of its own, but for the two variables that all share."""
 
-    postgres_dsn: str = Field(validation_alias="ADVOLINK_POSTGRES_DSN", description="Where Postgres is.")
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
+    postgres_dsn: str = Field(
+        validation_alias="ADVOLINK_POSTGRES_DSN", pattern=r"^postgres(ql)?://", description="Where Postgres is."
+    )
     partitions: int = Field(
         PARTITIONS_DEFAULT,
         validation_alias="ADVOLINK_PARTITIONS",
@@ -40,10 +45,25 @@ class ServiceSettings(BaseSettings):
     management_port: Port
 
 
+Settings = TypeVar("Settings", bound=ServiceSettings)
+
+
+def settings_or_exit(kind: type[Settings]) -> Settings:
+    """A service's settings; where they cannot be used, the process ends with one sentence and status 1.
+
+    Raises:
+        SystemExit: they cannot be used.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        raise SystemExit(told(error, kind)) from error
+
+
 class StackSettings(BaseSettings):
     """Three variables that commands need where no data directory tells them."""
 
-    model_config = SettingsConfigDict(env_prefix="ADVOLINK_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="ADVOLINK_", extra="ignore", hide_input_in_errors=True)
 
     redirector_url: str | None = Field(None, description="Base URL of the redirector, for commands.")
     aggregator_url: str | None = Field(None, description="Base URL of the aggregator, for commands.")

@@ -59,9 +59,13 @@ class DeadLetterEnd(StrEnum):
 
 
 class StopReason(StrEnum):
-    """Why a partition stands still until a person has decided."""
+    """Why a partition stands still.
+
+    After OFFSET_OUT_OF_RANGE until a person resets it; else until what is in the way is gone, or a reset.
+    """
 
     OFFSET_OUT_OF_RANGE = "offset_out_of_range"
     DEAD_LETTER_RATIO = "dead_letter_ratio"
     PARTITION_COUNT = "partition_count"
     LOG_REFUSES = "log_refuses"
+    UNREADABLE = "unreadable"

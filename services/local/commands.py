@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
+from database.refused_settings import told
 from event_log.settings import EventLogKind
 from local import ports
 from local.data_directory import DEFAULT_DIRECTORY
@@ -120,9 +121,4 @@ def _settings() -> LocalSettings:
     try:
         return LocalSettings()
     except ValidationError as error:
-        first = error.errors()[0]
-        said = first["msg"].removeprefix("Value error, ")
-        if not first["loc"]:  # of several variables together
-            raise click.ClickException(f"The variables cannot be used: {said}.") from error
-        variable = "_".join(map(str, first["loc"])).upper().removeprefix("ADVOLINK_")
-        raise click.ClickException(f"The variable ADVOLINK_{variable} cannot be used: {said}.") from error
+        raise click.ClickException(told(error, LocalSettings)) from error

@@ -27,7 +27,9 @@ class PostgresChoice(StrEnum):
 class LocalSettings(KafkaSettings):
     """ADVOLINK_POSTGRES_DSN, ADVOLINK_KAFKA_BOOTSTRAP and so on. An empty variable counts as none."""
 
-    model_config = SettingsConfigDict(env_prefix="ADVOLINK_", env_ignore_empty=True, use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ADVOLINK_", env_ignore_empty=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     postgres_dsn: str | None = None
     """A Postgres that runs already; nothing is launched then."""

@@ -3,10 +3,11 @@
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
-from pydantic_settings import SettingsConfigDict
+import orjson
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from event_log.settings import EventLogSettings
 from http_api.settings import Duration, Port, ServiceSettings
@@ -27,6 +28,14 @@ def _web_origin(url: str, _info: ValidationInfo) -> str:
     return url
 
 
+def _as_list(value: Any) -> Any:
+    """In the environment a list is a JSON text. Read here, for what pydantic-settings says of one that is none."""
+    try:
+        return orjson.loads(value) if isinstance(value, str) else value
+    except orjson.JSONDecodeError as error:
+        raise ValueError('must be a JSON list, like ["wiki.intranet"]') from error
+
+
 SEGMENTS_MIN = 5
 """With fewer, a journal could have no room for a segment before it is filling (80 %), and wait for the retention."""
 
@@ -34,14 +43,14 @@ SEGMENTS_MIN = 5
 class RedirectorSettings(ServiceSettings, EventLogSettings):
     """Environment variables with the prefix ADVOLINK_REDIRECTOR_, and those that both services share."""
 
-    model_config = SettingsConfigDict(env_prefix="ADVOLINK_REDIRECTOR_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="ADVOLINK_REDIRECTOR_", extra="ignore", hide_input_in_errors=True)
 
     port: Port = Field(8080, description="The public port.")
     management_port: Port = Field(9080, description="The management port.")
     public_url: Annotated[str, AfterValidator(_web_origin)] = Field(
         "http://127.0.0.1:8080", description="What short links begin with; its host is refused as a destination."
     )
-    private_hosts: list[str] = Field(
+    private_hosts: Annotated[list[str], NoDecode, BeforeValidator(_as_list)] = Field(
         default_factory=list,
         description="Private, loopback or link-local hosts that links may lead to all the same (a JSON list).",
     )
@@ -65,5 +74,8 @@ class RedirectorSettings(ServiceSettings, EventLogSettings):
     @model_validator(mode="after")
     def _several_segments(self) -> Self:
         if self.journal_bytes_max < SEGMENTS_MIN * self.journal_segment_bytes:
-            raise ValueError(f"journal_bytes_max must hold at least {SEGMENTS_MIN} times journal_segment_bytes")
+            raise ValueError(
+                f"ADVOLINK_REDIRECTOR_JOURNAL_BYTES_MAX must hold at least {SEGMENTS_MIN} times "
+                "ADVOLINK_REDIRECTOR_JOURNAL_SEGMENT_BYTES"
+            )
         return self

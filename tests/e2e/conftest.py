@@ -7,7 +7,7 @@ import pytest
 
 from event_log.settings import EventLogKind
 from stage.api import Api
-from stage.click_log import real_log, write_twin
+from stage.click_log import has_real_log, real_log, write_twin
 from stage.up import Up, data_directory, started_up
 
 
@@ -37,7 +37,7 @@ def api(own_stack: Up) -> Iterator[Api]:
     client.close()
 
 
-@pytest.fixture(params=["twin", "real"])
-def click_log(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A click log: the generated twin, and the real one where it is here."""
-    return write_twin(tmp_path / "twin.jsonl", 400) if request.param == "twin" else real_log()
+@pytest.fixture
+def click_log(tmp_path: Path) -> Path:
+    """The real click log where it is here, else its generated twin."""
+    return real_log() if has_real_log() else write_twin(tmp_path / "twin.jsonl", 400)

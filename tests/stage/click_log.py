@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from stage.requirements import Requirement, need, shared_data
+from stage.requirements import Requirement, need, shared_data, shared_folder
 
+REAL_LOG = "bitly_usagov_2012.jsonl"
 REAL_CLICKS: Final = 3440
 REAL_ADVOCATES: Final = 275
 
@@ -41,9 +42,14 @@ class ClickLine:
 
 def real_log() -> Path:
     """The real log, or a skip."""
-    path = shared_data() / "bitly_usagov_2012.jsonl"
+    path = shared_data() / REAL_LOG
     need(Requirement.DATA, present=path.exists(), reason=f"{path.name} is not here")
     return path
+
+
+def has_real_log() -> bool:
+    """Whether the real log is here."""
+    return (shared_folder() / REAL_LOG).exists()
 
 
 def write_twin(path: Path, clicks: int, *, seed: int = 1) -> Path:

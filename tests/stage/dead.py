@@ -43,7 +43,7 @@ def broken_decoder() -> Iterator[None]:
 async def dead_letters(pool: Pool) -> tuple[StoredDeadLetter, ...]:
     """All of them, the oldest first."""
     found = await DeadLetterStore(pool).find(Wanted(), limit=ALL_MAX)
-    return found.rows[::-1]
+    return tuple(reversed(found))
 
 
 async def replayed(pool: Pool, dead_letter_id: int, mending: Mending | None = None, **at: datetime) -> Outcome:

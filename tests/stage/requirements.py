@@ -41,9 +41,14 @@ def need(requirement: Requirement, *, present: bool, reason: str) -> None:
 
 def shared_data() -> Path:
     """The shared data folder: `ADVOLINK_DATA`, else `../shared/data`. Skips where there is none."""
-    folder = Path(os.environ.get("ADVOLINK_DATA") or REPOSITORY.parent / "shared" / "data")
+    folder = shared_folder()
     need(Requirement.DATA, present=folder.is_dir(), reason=f"there is no folder {folder} (set ADVOLINK_DATA)")
     return folder
+
+
+def shared_folder() -> Path:
+    """Where the shared data folder is, if it is here."""
+    return Path(os.environ.get("ADVOLINK_DATA") or REPOSITORY.parent / "shared" / "data")
 
 
 def required_names(environment: Mapping[str, str]) -> frozenset[str]:

@@ -29,4 +29,4 @@ class StrayLog(SplitLog):
 def _strayed(one: LoggedRecord | StrayRecord) -> LoggedRecord | StrayRecord:
     if isinstance(one, StrayRecord) or not one.record.value.startswith(STRAY):
         return one
-    return StrayRecord(one.offset, b"key", one.record.value, one.logged_at, "the header advolink-origin is missing")
+    return StrayRecord(one.offset, one.record.value, one.logged_at, "the header advolink-origin is missing")

@@ -52,31 +52,31 @@ async def administering(connection: KafkaConnection) -> AsyncIterator[AIOKafkaAd
         await admin.close()
 
 
-async def delete_topic(connection: KafkaConnection, stream: Stream = Stream.CLICKS) -> None:
+async def delete_topic(connection: KafkaConnection, topic: str = Stream.CLICKS.topic) -> None:
     """Delete a topic; returns when nobody is told of it any more."""
-    topic = connection.topic(stream)
+    name = f"{connection.topic_prefix}{topic}"
     async with administering(connection) as admin:
-        await admin.delete_topics([topic])
+        await admin.delete_topics([name])
 
         async def is_gone() -> bool:
-            return topic not in await partition_counts(admin)
+            return name not in await partition_counts(admin)
 
-        await eventually_async(is_gone, what=f"{topic} is gone")
+        await eventually_async(is_gone, what=f"{name} is gone")
 
 
-async def set_topic(connection: KafkaConnection, config: Mapping[str, str], stream: Stream = Stream.CLICKS) -> None:
+async def set_topic(connection: KafkaConnection, config: Mapping[str, str], topic: str = Stream.CLICKS.topic) -> None:
     """Give a topic other settings, all that are not in `config` the cluster's defaults; returns when they hold."""
-    topic = connection.topic(stream)
+    name = f"{connection.topic_prefix}{topic}"
     async with administering(connection) as admin:
-        (response,) = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(config))])
+        (response,) = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(config))])
         assert response.resources[0][0] == 0, response
 
         async def holds() -> bool:
-            (described,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+            (described,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
             entries = described.resources[0][-1]
             return {entry[0]: entry[1] for entry in entries if entry[3] == SET_FOR_THE_TOPIC} == dict(config)
 
-        await eventually_async(holds, what=f"{topic} has the settings {config}")
+        await eventually_async(holds, what=f"{name} has the settings {config}")
 
 
 async def delete_records(connection: KafkaConnection, before: int, stream: Stream = Stream.CLICKS) -> None:
@@ -87,28 +87,35 @@ async def delete_records(connection: KafkaConnection, before: int, stream: Strea
 
 
 async def write_raw(
-    connection: KafkaConnection, value: bytes | None, headers: Headers = (), *, key: bytes | None = None
+    connection: KafkaConnection,
+    value: bytes | None,
+    headers: Headers = (),
+    *,
+    key: bytes | None = None,
+    timestamp_ms: int = 1,
 ) -> None:
     """A record of partition 0 as another program may write it."""
     producer = AIOKafkaProducer(**connection.client_options())
     await producer.start()
     try:
         await producer.send_and_wait(
-            connection.topic(Stream.CLICKS), value, key, partition=0, headers=list(headers), timestamp_ms=1
+            connection.topic(Stream.CLICKS), value, key, partition=0, headers=list(headers), timestamp_ms=timestamp_ms
         )
     finally:
         await producer.stop()
 
 
-async def raw_records(connection: KafkaConnection) -> Mapping[int, Sequence[ConsumerRecord]]:
-    """What the clicks' topic holds, as any program reads it: by partition, in the order of offsets."""
+async def raw_records(
+    connection: KafkaConnection, topic: str = Stream.CLICKS.topic
+) -> Mapping[int, Sequence[ConsumerRecord]]:
+    """What a topic holds, as any program reads it: by partition, in the order of offsets."""
     consumer = AIOKafkaConsumer(**connection.client_options(), auto_offset_reset="earliest")
     await consumer.start()
     try:
-        topic = connection.topic(Stream.CLICKS)
+        name = f"{connection.topic_prefix}{topic}"
         async with administering(connection) as admin:
-            count = (await partition_counts(admin))[topic]
-        places = [TopicPartition(topic, number) for number in range(count)]
+            count = (await partition_counts(admin))[name]
+        places = [TopicPartition(name, number) for number in range(count)]
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
         ends = await consumer.end_offsets(places)

@@ -26,6 +26,7 @@ from event_log.contract import (
     OffsetExpiredError,
     PartitionCountError,
     StrayRecord,
+    UnreadableRecordError,
 )
 from link_events.reasons import StopReason
 from link_events.streams import Offset, Partition, Stream
@@ -86,7 +87,15 @@ class PartitionConsumer:
         self._claim: Claim | None = None
         self._ours = False
         self._stopped: StopReason | None = None
+        self._is_moved = False
         self.applying = False
+
+    def notice_epoch(self, owner_epoch: int) -> None:
+        """What the partition's epoch is now. A higher one than ours: somebody moved it, and we begin again from there.
+
+        A batch would find out by itself; a partition that nothing comes into has none.
+        """
+        self._is_moved = self._claim is not None and owner_epoch > self._claim.owner_epoch
 
     async def run(self) -> None:
         """Apply until cancelled, or until another aggregator has the partition."""
@@ -110,7 +119,7 @@ class PartitionConsumer:
             LostPartitionError: it is not ours any more.
         """
         try:
-            self._claim = await self._take()
+            await self._take()
             await self._apply_all(backoff)
         except (OvertakenError, DatabaseAwayError, EventLogAwayError) as error:
             log.warning("%s/%d begins again: %s", self._stream, self._partition, error)
@@ -124,10 +133,12 @@ class PartitionConsumer:
             await self._stop(StopReason.PARTITION_COUNT, str(error))
         except DeadLetterRatioError as error:
             await self._stop(StopReason.DEAD_LETTER_RATIO, str(error))
+        except UnreadableRecordError as error:
+            await self._stop(StopReason.UNREADABLE, str(error))
         except EventLogError as error:
             await self._stop(StopReason.LOG_REFUSES, str(error))
 
-    async def _take(self) -> Claim:
+    async def _take(self) -> None:
         """The partition, claimed the first time and read again after that.
 
         Raises:
@@ -139,16 +150,18 @@ class PartitionConsumer:
             else:
                 claim = await self._store.claim(self._stream, self._partition)
                 self._ours = True
+        self._claim, self._is_moved = claim, False
         self._show_stop(claim.stopped)
         if claim.stopped in ENDED_BY_RESET:
             raise StoppedError(f"{self._stream}/{self._partition} has to be reset: {claim.stopped}")
         await self._log.check(self._stream, self._partitions)
-        return claim
 
     async def _apply_all(self, backoff: Backoff) -> None:
         """Apply what the log has from where the partition stands, batch after batch."""
         while True:
             claim = self._claim_here()
+            if self._is_moved:
+                raise OvertakenError(f"{self._stream}/{self._partition} was moved")
             records = await self._log.read(
                 self._stream, self._partition, claim.next_offset, records_max=READ_RECORDS_MAX, wait=READ_WAIT
             )

@@ -29,6 +29,10 @@ _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 IDLE_IN_BATCH_MAX: Final = timedelta(seconds=5)
 """Between two statements of a batch lies some judging: a second at the very most."""
 
+SESSIONS: Final = "advolink aggregator applying "
+"""What the sessions that batches run in are called in Postgres, before their owner: so whoever takes a partition over
+finds them."""
+
 
 class OvertakenError(Exception):
     """The offset row is not where we believed it to be: read it again and go on from there."""
@@ -86,6 +90,7 @@ class ApplyingStore(StandingReader):
         async with connected(self._pool) as connection, connection.transaction():
             programme = await hold_programme(connection)
             await connection.execute(_SQL["make_offset"], stream, partition)
+            await connection.execute(_SQL["evict"], stream, partition, SESSIONS)
             row = await connection.fetchrow(_SQL["claim"], stream, partition, self._owner)
         if row is None:
             raise LostPartitionError(f"{stream}/{partition} is held by another aggregator")

@@ -1,5 +1,15 @@
--- make_offset: Begin a partition's offset row, once.
-INSERT INTO partition_offset (stream, partition) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+-- make_offset: Begin a partition's offset row, once. One that is there is only looked at, for a batch may hold it.
+INSERT INTO partition_offset (stream, partition)
+SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM partition_offset WHERE stream = $1 AND partition = $2)
+ON CONFLICT DO NOTHING;
+
+-- evict: End the sessions of a partition's owner whose lease has run out. One that froze inside a COPY holds the offset
+-- row, and no time-out of Postgres's ends that; one that is alive after all connects again and finds that it has lost.
+SELECT pg_terminate_backend(pid) FROM partition_offset
+JOIN pg_stat_activity ON application_name = $3 || partition_offset.owner AND datname = current_database()
+WHERE stream = $1 AND partition = $2 AND NOT EXISTS (
+    SELECT FROM aggregator_lease WHERE aggregator_lease.owner = partition_offset.owner AND expires_at > now()
+) AND pid <> pg_backend_pid();
 
 -- claim: Take a partition over unless its owner is another whose lease is good; the epoch fences whoever had it.
 UPDATE partition_offset SET owner = $3, owner_epoch = owner_epoch + 1, updated_at = now()

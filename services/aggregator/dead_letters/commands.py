@@ -1,5 +1,6 @@
 """The commands `advolink dead-letters …`, which work on the database itself."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -10,11 +11,11 @@ import click
 
 from aggregator.commands import chosen_stores, json_option, show_json, show_table, stores_options, told_why
 from aggregator.dead_letters.discarding import discard
-from aggregator.dead_letters.outcomes import Ending, Outcome
+from aggregator.dead_letters.outcomes import FAILURES, Ending, Outcome
 from aggregator.dead_letters.replaying import Mending, Replayer
 from aggregator.dead_letters.showing import COLUMNS, cells, fields, lines
-from aggregator.dead_letters.store import DeadLetterStore
-from aggregator.dead_letters.stored import DeadLetterState, Found, Wanted
+from aggregator.dead_letters.store import ID_MAX, DeadLetterStore
+from aggregator.dead_letters.stored import DeadLetterState, StoredDeadLetter, Wanted
 from aggregator.judge import PLAIN_RULES, Context, load_named_agents
 from database.commands import run_with_database
 from database.pool import small_pool
@@ -67,23 +68,25 @@ def list_dead_letters(
 ) -> None:
     """List dead letters, the newest first.
 
-    `filled`: a good copy of the record came later and is counted.
+    `filled`: its hole is closed, though nobody replayed or discarded it: a good copy came, or the hole was given up by
+    hand.
     """
     wanted_partition = None if partition is None else Partition(partition)
     wanted = Wanted(stream, wanted_partition, reason, None if state == ALL else DeadLetterState(state))
     dsn = chosen_stores(postgres_dsn, data_dir).postgres_dsn
 
-    async def job() -> Found:
+    async def job() -> tuple[Sequence[StoredDeadLetter], int]:
         async with _opened(dsn) as store:
-            return await store.find(wanted, limit=limit)
+            rows = await store.find(wanted, limit=limit)
+            return rows, await store.count(wanted) if len(rows) == limit else len(rows)
 
-    found = run_with_database(job)
-    more = found.total - len(found.rows)
+    rows, total = run_with_database(job)
+    more = max(0, total - len(rows))  # some may have been closed meanwhile
     if as_json:
-        show_json({"rows": [fields(row) for row in found.rows], "more": more})
+        show_json({"rows": [fields(row) for row in rows], "more": more})
         return
-    show_table(*COLUMNS, rows=[cells(row) for row in found.rows])
-    click.echo(f"{len(found.rows)} dead letters" + (f", and {more} more: --limit shows them." if more else "."))
+    show_table(*COLUMNS, rows=[cells(row) for row in rows])
+    click.echo(f"{len(rows)} dead letters" + (f", and {more} more: --limit shows them." if more else "."))
 
 
 @dead_letters_group.command("show")
@@ -94,18 +97,17 @@ def show(dead_letter_id: int, postgres_dsn: str | None, data_dir: Path | None, *
     """Show everything that is known of a dead letter, its bytes included."""
     dsn = chosen_stores(postgres_dsn, data_dir).postgres_dsn
 
-    async def job() -> Found:
+    async def job() -> StoredDeadLetter | None:
         async with _opened(dsn) as store:
-            one = await store.one(dead_letter_id)
-            return Found(() if one is None else (one,), 1)
+            return await store.one(dead_letter_id)
 
-    rows = run_with_database(job).rows
-    if not rows:
+    one = run_with_database(job)
+    if one is None:
         raise click.ClickException(f"There is no dead letter {dead_letter_id}.")
     if as_json:
-        show_json(fields(rows[0]))
+        show_json(fields(one))
         return
-    for line in lines(rows[0]):
+    for line in lines(one):
         click.echo(line)
 
 
@@ -180,20 +182,20 @@ def _close(dsn: str, ids: Sequence[int] | None, close: Close, wanted: Wanted) ->
         click.exceptions.Exit: with 1, where any failed.
     """
 
-    async def job() -> list[Outcome]:
+    async def job() -> Counter[Ending]:
         async with _opened(dsn) as store:
-            outcomes = []
+            endings: Counter[Ending] = Counter()
             chosen = _found_ids(store, wanted) if ids is None else _named_ids(ids)
             async for dead_letter_id in chosen:
                 outcome = await close(store, dead_letter_id)
                 click.echo(f"{outcome.dead_letter_id}: {outcome.sentence}", err=outcome.failed)
-                outcomes.append(outcome)
-            return outcomes
+                endings[outcome.ending] += 1
+            return endings
 
-    outcomes = run_with_database(job)
-    done = sum(one.ending in (Ending.REPLAYED, Ending.DISCARDED) for one in outcomes)
-    failed = sum(one.failed for one in outcomes)
-    click.echo(f"{done} done, {len(outcomes) - done - failed} needed nothing, {failed} failed.")
+    endings = run_with_database(job)
+    done = endings[Ending.REPLAYED] + endings[Ending.DISCARDED]
+    failed = sum(count for ending, count in endings.items() if ending in FAILURES)
+    click.echo(f"{done} done, {endings.total() - done - failed} needed nothing, {failed} failed.")
     if failed:
         click.get_current_context().exit(1)
 
@@ -205,8 +207,8 @@ async def _named_ids(ids: Sequence[int]) -> AsyncIterator[int]:
 
 async def _found_ids(store: DeadLetterStore, wanted: Wanted) -> AsyncIterator[int]:
     """Page after page; one without an origin is named and left out."""
-    before = None
-    while rows := (await store.find(wanted, before=before, limit=PAGE)).rows:
+    before = ID_MAX
+    while rows := await store.find(wanted, before=before, limit=PAGE):
         for row in rows:
             if row.origin is None:
                 click.echo(f"{row.dead_letter_id}: left alone: without an origin it can only be discarded")

@@ -18,7 +18,8 @@ class Ending(StrEnum):
     UNKNOWN = "unknown"
 
 
-_FAILURES: Final = frozenset({Ending.STILL_DEAD, Ending.NO_ORIGIN, Ending.UNKNOWN})
+FAILURES: Final = frozenset({Ending.STILL_DEAD, Ending.NO_ORIGIN, Ending.UNKNOWN})
+"""What was wanted is not so now. That it was so before is no failure."""
 
 NO_ORIGIN_SENTENCE: Final = (
     "cannot be replayed: it has no readable origin, so nothing says whose event it is or if it was counted; "
@@ -26,7 +27,7 @@ NO_ORIGIN_SENTENCE: Final = (
 )
 
 _BEFORE: Final = {
-    DeadLetterState.FILLED: "a good copy came meanwhile and is counted",
+    DeadLetterState.FILLED: "its hole is closed: a good copy came and is counted, or the hole was given up by hand",
     DeadLetterState.REPLAYED: "was replayed before",
     DeadLetterState.DISCARDED: "was discarded before",
 }
@@ -42,8 +43,8 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Whether what was wanted is not so now. That it was so before is no failure."""
-        return self.ending in _FAILURES
+        """Whether it ended in one of FAILURES."""
+        return self.ending in FAILURES
 
 
 def closed_before(dead_letter_id: int, state: DeadLetterState) -> Outcome:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aggregator.applying.store import IDLE_IN_BATCH_MAX, BatchWriter
-from aggregator.dead_letters.stored import DeadLetterState, Found, StoredDeadLetter, Wanted
+from aggregator.dead_letters.stored import DeadLetterState, StoredDeadLetter, Wanted
 from aggregator.programme.store import Programme, hold_programme
 from database.pool import Connection, Pool, connected
 from database.queries import load_queries
@@ -19,6 +19,12 @@ from event_log.contract import DeadLetterMessage
 from link_events.identity import JournalId, Seq
 from link_events.reasons import DeadLetterEnd, DeadLetterReason
 from link_events.streams import Offset, Partition, Stream
+
+ID_MAX: Final = 2**63 - 1
+"""Higher than any dead letter's id will be."""
+
+WITH_BYTES: Final = True
+WITHOUT_BYTES: Final = False
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -29,12 +35,17 @@ class DeadLetterStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def find(self, wanted: Wanted, *, before: int | None = None, limit: int) -> Found:
+    async def find(self, wanted: Wanted, *, before: int = ID_MAX, limit: int) -> Sequence[StoredDeadLetter]:
         """The newest `limit` that fit, of those whose id is lower than `before`."""
-        filters = (wanted.stream, wanted.partition, wanted.reason, wanted.state)
         async with connected(self._pool) as connection:
-            rows = await connection.fetch(_SQL["found"], *filters, None, before, limit)
-        return Found(tuple(_stored(row) for row in rows), rows[0]["total"] if rows else 0)
+            rows = await connection.fetch(_SQL["found"], *_filters(wanted), 1, before, limit, WITHOUT_BYTES)
+        return [_stored(row) for row in rows]
+
+    async def count(self, wanted: Wanted) -> int:
+        """How many fit. It looks at all of them."""
+        async with connected(self._pool) as connection:
+            count: int = await connection.fetchval(_SQL["counted"], *_filters(wanted))
+        return count
 
     async def one(self, dead_letter_id: int) -> StoredDeadLetter | None:
         """One of them, bytes included."""
@@ -101,8 +112,15 @@ class RelayStore:
                 await connection.execute(_SQL["mark_relayed"], [row["dead_letter_id"] for row in rows])
 
 
+def _filters(wanted: Wanted) -> tuple[object, ...]:
+    """The first parameters of `found` and `counted`."""
+    return wanted.stream, wanted.partition, wanted.reason, wanted.state
+
+
 async def _one(connection: Connection, dead_letter_id: int) -> StoredDeadLetter | None:
-    row = await connection.fetchrow(_SQL["found"], None, None, None, None, dead_letter_id, None, 1)
+    row = await connection.fetchrow(
+        _SQL["found"], *_filters(Wanted()), dead_letter_id, dead_letter_id + 1, 1, WITH_BYTES
+    )
     return None if row is None else _stored(row)
 
 

@@ -1,18 +1,19 @@
--- found: Dead letters that fit, the newest first, with what became of each; bytes of one that is named only.
+-- found: Dead letters that fit and are numbered from $5 to before $6, the newest first, with what became of each.
+-- No two holes overlap, so the one that begins last before a seq is the only one that can hold it.
 SELECT dead.dead_letter_id, dead.stream, dead.partition, dead.log_offset, dead.journal, dead.seq, dead.reason,
     dead.detail, dead.logged_at, dead.dead_at, became.state, dead.closed_at, dead.closed_why, dead.relayed_at,
-    CASE WHEN $5::bigint IS NOT NULL THEN dead.value END AS value,
-    CASE WHEN $5::bigint IS NOT NULL THEN dead.replacement END AS replacement,
-    count(*) OVER () AS total
+    CASE WHEN $8::boolean THEN dead.value END AS value,
+    CASE WHEN $8::boolean THEN dead.replacement END AS replacement
 FROM dead_letter AS dead
 CROSS JOIN LATERAL (
     SELECT CASE
         WHEN dead.closed_as IS NOT NULL THEN dead.closed_as
         WHEN dead.journal IS NULL THEN 'open'
-        WHEN EXISTS (
-            SELECT FROM hole
+        WHEN (
+            SELECT hole.kind = 'dead_letter' AND dead.seq <= hole.seq_to FROM hole
             WHERE hole.journal = dead.journal AND hole.stream = dead.stream AND hole.partition = dead.partition
-                AND hole.kind = 'dead_letter' AND dead.seq BETWEEN hole.seq_from AND hole.seq_to
+                AND hole.seq_from <= dead.seq
+            ORDER BY hole.seq_from DESC LIMIT 1
         ) THEN 'open'
         ELSE 'filled'
     END AS state
@@ -21,10 +22,29 @@ WHERE ($1::text IS NULL OR dead.stream = $1)
     AND ($2::integer IS NULL OR dead.partition = $2)
     AND ($3::text IS NULL OR dead.reason = $3)
     AND ($4::text IS NULL OR became.state = $4)
-    AND ($5::bigint IS NULL OR dead.dead_letter_id = $5)
-    AND ($6::bigint IS NULL OR dead.dead_letter_id < $6)
+    AND dead.dead_letter_id >= $5::bigint AND dead.dead_letter_id < $6::bigint
 ORDER BY dead.dead_letter_id DESC
 LIMIT $7;
+
+-- counted: How many dead letters fit.
+SELECT count(*) FROM dead_letter AS dead
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN dead.closed_as IS NOT NULL THEN dead.closed_as
+        WHEN dead.journal IS NULL THEN 'open'
+        WHEN (
+            SELECT hole.kind = 'dead_letter' AND dead.seq <= hole.seq_to FROM hole
+            WHERE hole.journal = dead.journal AND hole.stream = dead.stream AND hole.partition = dead.partition
+                AND hole.seq_from <= dead.seq
+            ORDER BY hole.seq_from DESC LIMIT 1
+        ) THEN 'open'
+        ELSE 'filled'
+    END AS state
+) AS became
+WHERE ($1::text IS NULL OR dead.stream = $1)
+    AND ($2::integer IS NULL OR dead.partition = $2)
+    AND ($3::text IS NULL OR dead.reason = $3)
+    AND ($4::text IS NULL OR became.state = $4);
 
 -- ensure_day: Make the raw partition of a UTC date.
 SELECT click_day_ensure($1);

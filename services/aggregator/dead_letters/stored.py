@@ -12,8 +12,8 @@ from link_events.streams import Offset, Partition, Stream
 class DeadLetterState(StrEnum):
     """What became of a dead letter.
 
-    `open`: its hole is open, or it has no origin, hence never had one, and nobody closed it. `filled`: a good copy came
-    later.
+    `open`: its hole is open, or it has no origin, hence never had one, and nobody closed it. `filled`: something else
+    closed its hole: a good copy that came later, mostly, or a person who deleted the hole.
     """
 
     OPEN = "open"
@@ -59,11 +59,3 @@ class Wanted:
     partition: Partition | None = None
     reason: DeadLetterReason | None = None
     state: DeadLetterState | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Some of what was looked for, and how many there are together."""
-
-    rows: tuple[StoredDeadLetter, ...]
-    total: int

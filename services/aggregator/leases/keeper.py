@@ -42,7 +42,6 @@ class LeaseKeeper:
         self._failures = failures
         self._running: dict[Slice, tuple[PartitionConsumer, asyncio.Task[None]]] = {}
         self._renewed_at_s: float | None = None
-        self._enrolled = False
 
     @property
     def is_leased(self) -> bool:
@@ -76,10 +75,10 @@ class LeaseKeeper:
 
     async def _round(self) -> None:
         asked_at_s = asyncio.get_running_loop().time()  # before: the lease runs from some time after it
-        if not self._enrolled:
-            await self._store.enroll(self._slices)
-            self._enrolled = True
         picture = await self._store.renew()
+        if not picture.holders.keys() >= set(self._slices):  # the first of all, or the database is an older copy now
+            await self._store.enroll(self._slices)
+            picture = await self._store.renew()
         self._renewed_at_s = asked_at_s
         known = set(self._slices)  # there may be rows of more, of an installation that was set up otherwise
         holders = {slice_: holder for slice_, holder in picture.holders.items() if slice_ in known}
@@ -88,6 +87,8 @@ class LeaseKeeper:
         lost = [slice_ for slice_ in self._running if holders.get(slice_) not in (None, self._owner)]
         await self._end([*ended, *lost])
         held = {slice_ for slice_, holder in holders.items() if holder == self._owner}
+        for slice_, (consumer, _) in self._running.items():
+            consumer.notice_epoch(picture.epochs.get(slice_, 0))
         await self._make(change_for(self._owner, Picture(picture.alive, holders)), held)
 
     async def _make(self, change: Change, held: set[Slice]) -> None:

@@ -1,7 +1,7 @@
 """What one aggregator takes and gives back, so that all that are alive have as many partitions each. Pure."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from link_events.streams import Partition, Stream
 
@@ -10,10 +10,11 @@ Slice = tuple[Stream, Partition]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Who is alive, and who holds which partition; None where nobody does who is alive."""
+    """Who is alive, and who holds which partition; None where nobody does who is alive. `epochs`: each one's epoch."""
 
     alive: Collection[str]
     holders: Mapping[Slice, str | None]
+    epochs: Mapping[Slice, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

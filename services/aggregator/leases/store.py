@@ -31,14 +31,17 @@ class LeaseStore:
 
     async def renew(self) -> Picture:
         """Say that we are alive, for the length of a lease from now on, and see who else is."""
-        async with connected(self._pool) as connection, connection.transaction():
+        async with connected(self._pool) as connection:
             await connection.execute(_SQL["renew"], self.owner, self.lease)
             await connection.execute(_SQL["forget"])
-            alive = await connection.fetch(_SQL["alive"])
-            holders = await connection.fetch(_SQL["holders"])
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                alive = await connection.fetch(_SQL["alive"])
+                holders = await connection.fetch(_SQL["holders"])
+        rows = {(Stream(row["stream"]), Partition(row["partition"])): row for row in holders}
         return Picture(
-            frozenset(row["owner"] for row in alive),
-            {(Stream(row["stream"]), Partition(row["partition"])): row["holder"] for row in holders},
+            alive=frozenset(row["owner"] for row in alive),
+            holders={slice_: row["holder"] for slice_, row in rows.items()},
+            epochs={slice_: row["owner_epoch"] for slice_, row in rows.items()},
         )
 
     async def give_back(self, slices: Collection[Slice]) -> None:

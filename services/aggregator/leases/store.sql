@@ -6,14 +6,16 @@ ON CONFLICT DO NOTHING;
 INSERT INTO aggregator_lease AS known (owner, expires_at) VALUES ($1, now() + $2::interval)
 ON CONFLICT ON CONSTRAINT aggregator_lease_pkey DO UPDATE SET expires_at = excluded.expires_at;
 
--- forget: Those that have long been gone.
-DELETE FROM aggregator_lease WHERE expires_at < now() - interval '1 hour';
+-- forget: Those that have long been gone; one that is just coming back is left alone.
+DELETE FROM aggregator_lease WHERE owner IN (
+    SELECT owner FROM aggregator_lease WHERE expires_at < now() - interval '1 hour' FOR UPDATE SKIP LOCKED
+);
 
 -- alive: Who is alive.
 SELECT owner FROM aggregator_lease WHERE expires_at > now();
 
 -- holders: Who holds which partition; nobody where its owner is not alive.
-SELECT stream, partition, aggregator_lease.owner AS holder FROM partition_offset
+SELECT stream, partition, aggregator_lease.owner AS holder, owner_epoch FROM partition_offset
 LEFT JOIN aggregator_lease ON aggregator_lease.owner = partition_offset.owner AND expires_at > now();
 
 -- give_back: Partitions that their owner lets go of.

@@ -8,7 +8,6 @@ from typing import Final
 import click
 
 from aggregator.commands import (
-    ChosenStores,
     chosen_stores,
     json_option,
     show_json,
@@ -20,8 +19,10 @@ from aggregator.commands import (
 from aggregator.offsets.store import Moved, OffsetStore, Standing, UnknownPartitionError
 from database.commands import run_with_database
 from database.pool import small_pool
+from event_log.commands import BOOTSTRAP_UNREADABLE
 from event_log.contract import EventLogError
 from event_log.opening import open_event_log
+from event_log.settings import EventLogSettings
 from link_events.streams import PARTITIONS_MAX, Offset, Partition, Stream
 
 EARLIEST: Final = "earliest"
@@ -79,11 +80,12 @@ def reset(
     reason = told_why(why)
     _expect_target(to)
     stores = chosen_stores(postgres_dsn, data_dir)
+    dsn, log_settings = stores.postgres_dsn, stores.event_log_settings()
     place = (stream, Partition(partition))
 
     async def job() -> Moved:
-        async with small_pool(stores.postgres_dsn, application="advolink offsets") as pool:
-            return await OffsetStore(pool).reset(*place, await _target(stores, *place, to), reason)
+        async with small_pool(dsn, application="advolink offsets") as pool:
+            return await OffsetStore(pool).reset(*place, await _target(log_settings, dsn, *place, to), reason)
 
     try:
         moved = run_with_database(job)
@@ -100,7 +102,7 @@ def _expect_target(to: str) -> None:
         raise click.UsageError(f"--to {to!r} is neither earliest, latest nor an offset.")
 
 
-async def _target(stores: ChosenStores, stream: Stream, partition: Partition, to: str) -> Offset:
+async def _target(settings: EventLogSettings, dsn: str, stream: Stream, partition: Partition, to: str) -> Offset:
     """The offset that `to` names; the log is asked only for its bounds.
 
     Raises:
@@ -109,12 +111,11 @@ async def _target(stores: ChosenStores, stream: Stream, partition: Partition, to
     """
     if to not in (EARLIEST, LATEST):
         return Offset(int(to))
-    settings = stores.event_log_settings()
-    event_log = await open_event_log(
-        settings, stores.postgres_dsn, connections_max=1, application="advolink offsets: bounds"
-    )
+    event_log = await open_event_log(settings, dsn, connections_max=1, application="advolink offsets: bounds")
     try:
         bounds = (await event_log.bounds(stream)).get(partition)
+    except ValueError as error:  # aiokafka's, of an address that is none
+        raise EventLogError(BOOTSTRAP_UNREADABLE) from error
     finally:
         await event_log.close()
     if bounds is None:

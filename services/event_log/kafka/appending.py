@@ -1,7 +1,8 @@
 """Records into Kafka: one batch outstanding per partition, acknowledged by all in-sync replicas.
 
 The producer is not idempotent (docs/adr/0007): what it sends twice falls to the aggregator's watermark, and nothing it
-remembers of sequences can go wrong. After any failure it is thrown away; the caller sends again from what was acked.
+remembers of sequences can go wrong. After a failure it is thrown away; the caller sends again from what was acked. A
+refusal is no failure: it is an answer, nothing is on its way any more, and other partitions go on with the producer.
 """
 
 import asyncio
@@ -51,6 +52,8 @@ class KafkaAppender:
                 await _expect_partition(producer, topic, partition)
                 for batch in _batches(producer, records):
                     await self._deliver(producer, batch, topic, partition)
+        except (EventLogRefusedError, PartitionCountError):
+            raise
         except BaseException:  # cancelled too: what was handed over may still be on its way
             self._producers.throw_away(producer)
             raise
@@ -77,7 +80,7 @@ class KafkaAppender:
             EventLogRefusedError: it takes no record of that size.
         """
         try:
-            await _delivered(await producer.send_batch(batch, topic, partition=partition))
+            await delivered(await producer.send_batch(batch, topic, partition=partition))
         except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
             if batch.record_count() == 1:
                 raise EventLogRefusedError(
@@ -135,7 +138,10 @@ def _added(batch: BatchBuilder, record: Record) -> bool:
     return added is not None
 
 
-async def _delivered(delivery: asyncio.Future[Any]) -> None:
-    """Wait until a batch was acknowledged. It is left alone if we are cancelled: the producer still works on it."""
+async def delivered(delivery: asyncio.Future[Any]) -> None:
+    """Wait until what a producer was given is acknowledged.
+
+    It is left alone if we are cancelled: the producer still works on it.
+    """
     delivery.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be waiting any more
     await asyncio.shield(delivery)

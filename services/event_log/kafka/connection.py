@@ -1,6 +1,5 @@
 """How Kafka is reached: addresses, TLS, SASL, and the time-outs that every client shares."""
 
-import logging
 import ssl
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -9,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.helpers import create_ssl_context
 
 from event_log.contract import EventLogError
+from event_log.kafka.explaining import listen_to_client
 from event_log.kafka.failures import translated_failures
 from event_log.kafka.patience import Patience
 from event_log.settings import KafkaSecurity, KafkaSettings, SaslMechanism
@@ -16,9 +16,7 @@ from link_events.streams import Stream
 
 CLIENT_ID: Final = "advolink"
 
-# The client logs every failed fetch and every lost connection as an error, several a second while a broker is away.
-# What it comes to is said by whoever waits for the log, once.
-logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+listen_to_client()
 
 
 @dataclass(frozen=True, slots=True)

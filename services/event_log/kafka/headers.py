@@ -26,8 +26,12 @@ def read_origin(headers: Headers) -> tuple[JournalId, Seq] | None:
 
     Seq 0 and one beyond SEQ_MAX are given to no event.
     """
-    origins = [value for name, value in headers if name == ORIGIN_HEADER]
-    if len(origins) != 1 or origins[0] is None or len(origins[0]) != _ORIGIN.size:
+    if len(headers) == 2 and headers[0][0] == ORIGIN_HEADER != headers[1][0]:  # noqa: PLR2004 - as we write them
+        packed = headers[0][1]
+    else:
+        origins = [value for name, value in headers if name == ORIGIN_HEADER]
+        packed = origins[0] if len(origins) == 1 else None
+    if packed is None or len(packed) != _ORIGIN.size:
         return None
-    journal, seq = _ORIGIN.unpack(origins[0])
+    journal, seq = _ORIGIN.unpack(packed)
     return (JournalId(journal), Seq(seq)) if 0 < seq <= SEQ_MAX else None

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from event_log.contract import (
     NOTHING_ACKED,
@@ -15,12 +14,9 @@ from event_log.contract import (
     StrayRecord,
 )
 from event_log.kafka.appending import KafkaAppender
-from event_log.kafka.clients import Renewed
 from event_log.kafka.connection import KafkaConnection
-from event_log.kafka.endings import end_admin
-from event_log.kafka.failures import no_topic, translated_failures
+from event_log.kafka.counting import PartitionCounts
 from event_log.kafka.reading import KafkaReader
-from event_log.kafka.topics import partition_counts
 from link_events.identity import JournalId, Seq
 from link_events.streams import Offset, Partition, Stream
 
@@ -32,14 +28,13 @@ class KafkaEventLog:
         self._connection = connection
         self._appender = KafkaAppender(connection)
         self._reader = KafkaReader(connection)
-        self._admins: Renewed[AIOKafkaAdminClient] = Renewed(
-            self._made_admin, AIOKafkaAdminClient.start, end_admin, connection.patience
-        )
+        self._counts = PartitionCounts(connection)
 
     async def check(self, stream: Stream, partitions: int) -> None:
-        """Make sure that `stream` has exactly `partitions` partitions."""
-        found = await self._partition_count(stream)
+        """Make sure that `stream` has exactly `partitions` partitions, or had a moment ago."""
+        found = await self._counts.of(self._connection.topic(stream))
         if found != partitions:
+            self._counts.doubt()
             raise PartitionCountError(
                 f"{self._connection.topic(stream)} has {found} partitions where {partitions} are expected"
             )
@@ -67,10 +62,8 @@ class KafkaEventLog:
 
     async def bounds(self, stream: Stream) -> Mapping[Partition, tuple[Offset, Offset]]:
         """The first offset that each partition keeps, and the one that its next record will get."""
-        places = [
-            TopicPartition(self._connection.topic(stream), number)
-            for number in range(await self._partition_count(stream))
-        ]
+        topic = self._connection.topic(stream)
+        places = [TopicPartition(topic, number) for number in range(await self._counts.of(topic))]
         return {Partition(place.partition): ends for place, ends in (await self._reader.bounds(places)).items()}
 
     async def end_offsets(self, stream: Stream) -> Mapping[Partition, Offset]:
@@ -82,20 +75,4 @@ class KafkaEventLog:
 
     async def close(self) -> None:
         """Let go of every connection, within a bounded time. A read that still waits ends with EventLogAwayError."""
-        await asyncio.gather(self._reader.close(), self._appender.close(), self._admins.close())
-
-    async def _partition_count(self, stream: Stream) -> int:
-        topic = self._connection.topic(stream)
-        admin = await self._admins.get()
-        try:
-            with translated_failures():
-                count = (await partition_counts(admin)).get(topic)
-        except BaseException:
-            self._admins.throw_away(admin)
-            raise
-        if count is None:
-            raise no_topic(topic)
-        return count
-
-    def _made_admin(self) -> AIOKafkaAdminClient:
-        return AIOKafkaAdminClient(**self._connection.client_options())
+        await asyncio.gather(self._reader.close(), self._appender.close(), self._counts.close())

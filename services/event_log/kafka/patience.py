@@ -36,5 +36,9 @@ class Patience:
     quiet_s_max: float = 15.0
     """A partition that is waited on and was not polled for as long is not being fetched: the log is away."""
 
+    counts_s: float = 5.0
+    """How many partitions there are is asked again after this. It hardly ever changes, and is asked for by each of them
+    after every interruption."""
+
     small_batches_s: float = 600.0
     """For so long batches stay as small as a topic wanted them; then it is asked again."""

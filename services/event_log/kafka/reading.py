@@ -2,7 +2,8 @@
 
 One consumer fetches for all partitions that are read here. Its own way of resetting positions is switched off: an
 offset that is not in the log is an error that is handed on. A fetcher that has gone quiet is noticed, for an empty
-partition is polled as well, and the consumer is thrown away.
+partition is polled as well, and the consumer is thrown away; but not for one quiet partition among others that are
+polled, which has no leader: the others are not interrupted for it.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from event_log.kafka.connection import KafkaConnection
 from event_log.kafka.endings import end_consumer
 from event_log.kafka.failures import no_topic, translated_failures
 from event_log.kafka.headers import ORIGIN_HEADER, read_origin
+from event_log.kafka.taking import taken
 from link_events.streams import Offset
 
 FETCH_WAIT_MS: Final = 100
@@ -72,6 +74,7 @@ class KafkaReader:
 
         Raises:
             OffsetExpiredError: `from_offset` is not in the log.
+            UnreadableRecordError: the record there cannot be taken apart.
             EventLogAwayError: Kafka is away, or everything was closed.
         """
         state = self._places.setdefault(place, _Place())
@@ -81,13 +84,13 @@ class KafkaReader:
             try:
                 with translated_failures():
                     self._stand_at(consumer, place, from_offset)
-                    records = await self._awaited(consumer, place, records_max, wait)
+                    records = await self._awaited(consumer, place, from_offset, records_max, wait)
                     if not records and wait < FULL_POLL:
                         records = await self._asked_for(consumer, place, from_offset, records_max)
             except BaseException as error:  # cancelled too: records may have been handed over to nobody
                 state.position = None
                 if isinstance(error, EventLogAwayError):
-                    self._consumers.throw_away(consumer)
+                    self._give_up(consumer)
                 raise
             if records:
                 state.position = Offset(records[-1].offset + 1)
@@ -102,7 +105,7 @@ class KafkaReader:
                     first = await consumer.beginning_offsets(list(places))
                     end = await consumer.end_offsets(list(places))
         except EventLogAwayError:
-            self._consumers.throw_away(consumer)
+            self._give_up(consumer)
             raise
         return {place: (Offset(first[place]), Offset(end[place])) for place in places}
 
@@ -148,15 +151,14 @@ class KafkaReader:
         state.polled_ms, state.polled_at_s = None, now_s
 
     async def _awaited(
-        self, consumer: AIOKafkaConsumer, place: TopicPartition, records_max: int, wait: timedelta
+        self, consumer: AIOKafkaConsumer, place: TopicPartition, offset: Offset, records_max: int, wait: timedelta
     ) -> Sequence[ConsumerRecord]:
         """The first records that come within `wait`."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + wait.total_seconds()
         while True:
             wait_s = min(until_s - loop.time(), self._patience.quiet_s_max / LOOKS)
-            fetched = await consumer.getmany(place, timeout_ms=max(0, round(wait_s * 1000)), max_records=records_max)
-            records: Sequence[ConsumerRecord] = fetched.get(place, ())
+            records = await taken(consumer, place, offset, records_max, timeout_ms=max(0, round(wait_s * 1000)))
             self._expect_polled(consumer, place, records)
             if records or loop.time() >= until_s:
                 return records
@@ -165,14 +167,14 @@ class KafkaReader:
         self, consumer: AIOKafkaConsumer, place: TopicPartition, offset: Offset, records_max: int
     ) -> Sequence[ConsumerRecord]:
         """For a read that waits too short to have been fetched for: what there is, if the broker says there is any."""
-        fetched: Mapping[TopicPartition, Sequence[ConsumerRecord]] = {}
+        records: Sequence[ConsumerRecord] = ()
         async with self._asking(consumer, place.topic):
             end = (await consumer.end_offsets([place]))[place]
             if end < offset:
                 raise OffsetExpiredError(f"{place.topic}/{place.partition} ends at {end}; {offset} was asked for")
-            while place not in fetched and end > offset:
-                fetched = await consumer.getmany(place, timeout_ms=FETCH_WAIT_MS, max_records=records_max)
-        return fetched.get(place, ())
+            while not records and end > offset:
+                records = await taken(consumer, place, offset, records_max, timeout_ms=FETCH_WAIT_MS)
+        return records
 
     @asynccontextmanager
     async def _asking(self, consumer: AIOKafkaConsumer, topic: str) -> AsyncIterator[None]:
@@ -189,6 +191,25 @@ class KafkaReader:
                 raise no_topic(topic) from error
             raise EventLogAwayError(f"Kafka did not answer for {topic} within {self._patience.ask_s:.0f} s") from error
 
+    def _give_up(self, consumer: AIOKafkaConsumer) -> None:
+        """Throw `consumer` away, unless it has polled any partition of late: then it is not the consumer that fails."""
+        self._note_polls(consumer)
+        late_s = asyncio.get_running_loop().time() - self._patience.quiet_s_max / 2
+        fetched = self._fetched_by(consumer).values()
+        if not any(state.polled_ms is not None and state.polled_at_s > late_s for state in fetched):
+            self._consumers.throw_away(consumer)
+
+    def _note_polls(self, consumer: AIOKafkaConsumer) -> None:
+        """See which partitions were polled since somebody looked; each look sees them all, so none is seen too late."""
+        now_s = asyncio.get_running_loop().time()
+        for place, state in self._fetched_by(consumer).items():
+            polled_ms = consumer.last_poll_timestamp(place)
+            if polled_ms not in (None, state.polled_ms):
+                state.polled_ms, state.polled_at_s = polled_ms, now_s
+
+    def _fetched_by(self, consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, _Place]:
+        return {place: state for place, state in self._places.items() if state.consumer is consumer}
+
     def _expect_polled(
         self, consumer: AIOKafkaConsumer, place: TopicPartition, records: Sequence[ConsumerRecord]
     ) -> None:
@@ -199,11 +220,11 @@ class KafkaReader:
         """
         if not records and not self._consumers.is_current(consumer):
             raise EventLogAwayError("the Kafka client was closed")
+        self._note_polls(consumer)
         state = self._places[place]
         now_s = asyncio.get_running_loop().time()
-        polled_ms = consumer.last_poll_timestamp(place)
-        if records or polled_ms != state.polled_ms:
-            state.polled_ms, state.polled_at_s = polled_ms, now_s
+        if records:
+            state.polled_at_s = now_s
         elif now_s - state.polled_at_s > self._patience.quiet_s_max:
             if consumer.partitions_for_topic(place.topic) is None:
                 raise no_topic(place.topic)
@@ -219,12 +240,20 @@ def _logged(records: Sequence[ConsumerRecord]) -> Sequence[LoggedRecord | StrayR
     for record in records:
         if record.timestamp != timestamp_ms:  # a batch has one LogAppendTime
             timestamp_ms = record.timestamp
-            logged_at = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+            logged_at = _instant(timestamp_ms)
         origin = read_origin(record.headers)
         value = record.value or b""  # a null value is none that anybody wrote
         if origin is None:
             detail = f"no {ORIGIN_HEADER} header that can be read"
-            logged.append(StrayRecord(Offset(record.offset), record.key, value, logged_at, detail))
+            logged.append(StrayRecord(Offset(record.offset), value, logged_at, detail))
         else:
             logged.append(LoggedRecord(Offset(record.offset), Record(*origin, value), logged_at))
     return logged
+
+
+def _instant(timestamp_ms: int) -> datetime:
+    """The broker's clock; or, in a topic that was made to take it, whatever a producer wrote, which may be no time."""
+    try:
+        return _EPOCH + timedelta(milliseconds=timestamp_ms)
+    except OverflowError:
+        return _EPOCH

@@ -14,8 +14,6 @@ from local.errors import KafkaError
 
 TOPICS_SECONDS_MAX: Final = 60
 
-_NO_BROKER: Final = "Unable to bootstrap"
-
 ONE_BROKER: Final = 1
 """The replication factor of what our own broker holds."""
 
@@ -58,14 +56,9 @@ def _plain_words(connection: KafkaConnection) -> Iterator[None]:
     except TimeoutError as error:
         raise KafkaError(f"The Kafka at {bootstrap} did not answer within {TOPICS_SECONDS_MAX} s.") from error
     except EventLogAwayError as error:
-        raise KafkaError(f"The Kafka at {bootstrap} cannot be reached: {_reason(error, connection)}.") from error
+        said = str(error).rstrip(".")
+        raise KafkaError(f"The Kafka at {bootstrap} cannot be reached over {connection.security}: {said}.") from error
     except EventLogError as error:
         raise KafkaError(f"The Kafka at {bootstrap} cannot be used: {str(error).rstrip('.')}.") from error
     except ValueError as error:  # the client says so of an address that is none
         raise KafkaError("ADVOLINK_KAFKA_BOOTSTRAP cannot be read; it looks like host:9092,host:9092.") from error
-
-
-def _reason(error: EventLogAwayError, connection: KafkaConnection) -> str:
-    """Why it cannot be reached. The client does not tell a closed port from a password that is refused."""
-    said = str(error)
-    return f"nothing there serves us over {connection.security}" if _NO_BROKER in said else said.rstrip(".")

@@ -5,9 +5,10 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from event_log.contract import (
     EventLogAwayError,
@@ -130,6 +131,27 @@ async def test_a_record_was_logged_when_the_broker_took_it(
     assert abs(datetime.now(UTC) - found.logged_at) < timedelta(minutes=1)
 
 
+@pytest.mark.parametrize(
+    ("timestamp_ms", "logged_at"),
+    [
+        (1, datetime(1970, 1, 1, 0, 0, 0, 1_000, tzinfo=UTC)),
+        (253_402_300_799_999, datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)),
+        (253_402_300_800_000, datetime(1970, 1, 1, tzinfo=UTC)),
+        (9_000_000_000_000_000, datetime(1970, 1, 1, tzinfo=UTC)),
+    ],
+)
+async def test_a_topic_that_keeps_what_writers_say_of_the_time_is_read_whatever_they_say(
+    log: KafkaEventLog, kafka_connection: KafkaConnection, timestamp_ms: int, logged_at: datetime
+) -> None:
+    """A time that no calendar has is the epoch: seen at once to be none, and in nobody's way."""
+    kept = {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**63 - 1)}
+    await set_topic(kafka_connection, kept)
+    await write_raw(kafka_connection, b"1", [(ORIGIN_HEADER, ORIGIN)], timestamp_ms=timestamp_ms)
+    (found,) = await read_all(log)
+    assert isinstance(found, LoggedRecord)
+    assert (found.record.value, found.logged_at) == (b"1", logged_at)
+
+
 async def test_more_than_a_batch_goes_through_in_several_in_order(
     log: KafkaEventLog, kafka_connection: KafkaConnection
 ) -> None:
@@ -210,6 +232,31 @@ async def test_a_record_that_is_too_large_is_refused_until_the_topic_takes_it(
     assert [len(one.value) for one in (await raw_records(kafka_connection))[0]][-3:] == [10, 30_000, 10]
 
 
+async def test_a_record_that_is_refused_is_in_the_way_of_its_own_partition_only(
+    log: KafkaEventLog, kafka_connection: KafkaConnection
+) -> None:
+    """What others append meanwhile, several batches on the same producer, goes through at the first try."""
+    await set_topic(kafka_connection, {"max.message.bytes": str(BATCH_BYTES)})
+    too_large = [Record(JOURNAL, Seq(1), bytes(BATCH_BYTES + 1))]
+    refused = asyncio.Event()
+
+    async def keep_appending() -> int:
+        appends = 0
+        while not refused.is_set():
+            await log.append(CLICKS, Partition(1), _kilobytes(2_000))
+            appends += 1
+        return appends
+
+    appending = asyncio.create_task(keep_appending())
+    for _ in range(10):
+        with pytest.raises(EventLogRefusedError, match="must be raised"):
+            await log.append(CLICKS, P0, too_large)
+        with pytest.raises(PartitionCountError):
+            await log.append(CLICKS, Partition(12), plain_records(1))
+    refused.set()
+    assert (await log.end_offsets(CLICKS))[Partition(1)] == 2_000 * await appending > 0
+
+
 async def test_an_unknown_topic_is_named_and_found_once_it_is_made(kafka_broker: Broker) -> None:
     """A topic may be unknown for a moment; it is away, and whoever waits goes on by itself."""
     connection = replace(untouched_topics(kafka_broker.bootstrap), patience=SHORT)
@@ -234,6 +281,35 @@ async def test_a_partition_that_is_not_there_is_refused(log: KafkaEventLog) -> N
     with pytest.raises(PartitionCountError, match="has 12 partitions, and none of number 12"):
         await log.append(CLICKS, Partition(12), plain_records(1))
     await log.append(CLICKS, Partition(11), plain_records(1))
+
+
+async def test_all_who_ask_how_many_partitions_there_are_share_one_answer(
+    log: KafkaEventLog, kafka_connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where one of them is cancelled meanwhile; one that was not as expected is not kept."""
+    asked = []
+
+    async def described(admin: AIOKafkaAdminClient) -> Any:
+        asked.append(admin)
+        return await describe_topics(admin)
+
+    describe_topics = AIOKafkaAdminClient.describe_topics
+    monkeypatch.setattr(AIOKafkaAdminClient, "describe_topics", described)
+    checks = [asyncio.create_task(log.check(CLICKS, PARTITIONS_DEFAULT)) for _ in range(12)]
+    await eventually_async(lambda: _holds(asked), what="Kafka is asked")
+    checks.pop(0).cancel()
+    await asyncio.gather(*checks)
+    await log.bounds(CLICKS)
+    assert len(asked) == 1
+    for found in range(2, 4):
+        with pytest.raises(PartitionCountError, match="has 12 partitions where 13 are expected"):
+            await log.check(CLICKS, 13)
+        await log.check(CLICKS, PARTITIONS_DEFAULT)
+        assert asked == asked[:1] * found
+
+
+async def _holds(things: list[AIOKafkaAdminClient]) -> bool:
+    return bool(things)
 
 
 async def test_bounds_follow_what_is_let_go(log: KafkaEventLog, kafka_connection: KafkaConnection) -> None:

@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from advolink.__main__ import main
+from aggregator.dead_letters import commands, store
+from database.queries import load_queries
 from event_log.contract import Record
 from link_events.codec import encode
 from link_events.identity import Origin, Seq
@@ -18,10 +20,11 @@ from stage.dead import UNREADABLE, broken_decoder
 from stage.events import PLAIN_CLICK
 from stage.journaling import FIRST_CAPTURE, Pen
 from stage.pipe import opened_pipe
-from stage.sql import fetch, fetch_value
+from stage.sql import execute, fetch, fetch_value, session
 from stage.stray_log import STRAY, StrayLog
 
 UNREADABLE_CLICK = replace(PLAIN_CLICK, code=UNREADABLE)
+QUERIES = load_queries(Path(store.__file__).with_suffix(".sql"))
 COUNTED = "SELECT coalesce(sum(counted_clicks), 0)::int FROM advocate_day"
 
 
@@ -149,7 +152,7 @@ def test_those_that_are_named_are_replayed(database_dsn: str) -> None:
     again = _call(database_dsn, "replay", "1", "4")
     assert again.exit_code == 0
     assert "1: nothing to do: was replayed before" in again.stdout
-    assert "4: nothing to do: a good copy came meanwhile and is counted" in again.stdout
+    assert "4: nothing to do: its hole is closed: a good copy came and is counted, or the hole was" in again.stdout
     assert _value(database_dsn, COUNTED) == 3
     assert _drift(database_dsn) == []
 
@@ -165,6 +168,47 @@ def test_all_of_a_reason_are_replayed(database_dsn: str) -> None:
     assert "0 done, 0 needed nothing, 1 failed." in rest.stdout
     assert [row["id"] for row in _rows(database_dsn)] == [3, 2]
     assert _drift(database_dsn) == []
+
+
+def test_all_are_replayed_a_page_at_a_time(database_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each once; those that failed or had no origin are behind the page and are not met again."""
+    monkeypatch.setattr(commands, "PAGE", 2)
+    pen, stray = Pen(), Pen()
+    dead = [pen.write(UNREADABLE_CLICK) for _ in range(5)]
+    _stock(database_dsn, dead[:3], [pen.scribble(b"{"), stray.scribble(STRAY)], dead[3:])
+    replayed = _call(database_dsn, "replay", "--all")
+    assert replayed.exit_code == 1
+    assert "5 done, 0 needed nothing, 1 failed." in replayed.stdout
+    assert replayed.stdout.count("left alone") == 1
+    assert replayed.stderr.count("cannot be applied: not_json") == 1
+    assert [row["reason"] for row in _rows(database_dsn)] == ["no_origin", "not_json"]
+    assert _drift(database_dsn) == []
+
+
+def test_every_page_costs_alike(module_dsn: str) -> None:
+    """Dead letters are found by their number, and a hole by where it begins, even by a plan for any parameters."""
+
+    async def plan() -> str:
+        async with session(module_dsn) as connection:
+            await connection.execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")
+            await connection.execute(f"PREPARE found AS {QUERIES['found']}")
+            explained = "EXPLAIN EXECUTE found (NULL, NULL, NULL, 'open', 1, 2000, 1000, false)"
+            return "\n".join(row[0] for row in await connection.fetch(explained))
+
+    told = asyncio.run(plan())
+    assert "Index Cond: ((dead_letter_id >= $5) AND (dead_letter_id < $6))" in told
+    assert "AND (seq_from <= dead.seq))" in told
+    assert "Sort" not in told
+
+
+def test_a_hole_that_was_given_up_by_hand_is_no_good_copy(database_dsn: str) -> None:
+    """Its dead letter is not open any more, and nobody claims that it is counted."""
+    _of_every_kind(database_dsn)
+    asyncio.run(execute(database_dsn, "DELETE FROM hole"))
+    assert [row["id"] for row in _rows(database_dsn, "--state", "filled")] == [4, 2, 1]
+    said = _call(database_dsn, "replay", "1")
+    assert said.exit_code == 0
+    assert "or the hole was given up by hand" in said.stdout
 
 
 def test_one_is_replayed_with_other_bytes(database_dsn: str, tmp_path: Path) -> None:

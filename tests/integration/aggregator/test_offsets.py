@@ -148,6 +148,39 @@ def test_what_cannot_be_moved_is_refused(module_dsn: str, arguments: list[str], 
     assert asyncio.run(fetch(module_dsn, RESETS)) == []
 
 
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        (
+            {"SECURITY": "hunter2"},
+            "The variable ADVOLINK_KAFKA_SECURITY cannot be used: Input should be 'PLAINTEXT', 'SSL', ",
+        ),
+        (
+            {"SECURITY": "SASL_SSL", "SASL_PASSWORD": "hunter2"},
+            "The variables cannot be used: SASL_SSL needs ADVOLINK_KAFKA_SASL_USERNAME and ",
+        ),
+        (
+            {"BOOTSTRAP": "ada:hunter2@here"},
+            "Nothing was changed: ADVOLINK_KAFKA_BOOTSTRAP cannot be read; it looks like ",
+        ),
+        ({"CA_FILE": "/no/such/file"}, "Nothing was changed: "),
+    ],
+)
+def test_a_kafka_that_cannot_be_asked_is_one_sentence(
+    module_dsn: str, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], says: str
+) -> None:
+    """Without what may be a password, and nothing is noted."""
+    monkeypatch.setenv("ADVOLINK_EVENT_LOG", "kafka")
+    known = {"BOOTSTRAP": "127.0.0.1:1", "SECURITY": "SSL" if "CA_FILE" in variables else "PLAINTEXT"}
+    for name, value in {**known, **variables}.items():
+        monkeypatch.setenv(f"ADVOLINK_KAFKA_{name}", value)
+    refused = _call(module_dsn, "reset", "clicks", "0", "--to", "earliest", "--why", "x")
+    assert (refused.exit_code, refused.output.count("\n")) == (1, 1)
+    assert refused.output.startswith(f"Error: {says}")
+    assert "hunter2" not in refused.output
+    assert asyncio.run(fetch(module_dsn, RESETS)) == []
+
+
 async def test_a_reset_fences_the_batch_that_runs(pipe: Pipe) -> None:
     """Its next compare-and-set moves nothing, wherever the offset was put."""
     await pipe.append(Pen().write(PLAIN_CLICK))

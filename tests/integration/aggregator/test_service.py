@@ -135,6 +135,8 @@ async def test_a_log_with_other_partitions_than_expected_is_not_applied(pipe: Pi
     async with _run(pipe.dsn, ADVOLINK_PARTITIONS=partitions) as service, _management(service) as management:
         stopped = 'partition_stopped{partition="0",reason="partition_count",stream="clicks"}'
         await eventually_async(lambda: _metric(management, stopped))
+        written = "SELECT stopped FROM partition_offset WHERE partition = 0"
+        await eventually_async(lambda: _says(pipe, written, "partition_count"))
         assert (await management.get("/readyz")).json()["known"] == {"applying": False}
         assert await pipe.raw() == []
 
@@ -215,6 +217,10 @@ async def test_an_outage_is_503_and_says_when_to_ask_again(frail_server: Server,
 async def _counted(stats: httpx2.AsyncClient, count: int) -> bool:
     answer = await stats.get("/v1/counts?group_by=advocate")
     return answer.status_code == 200 and sum(row["raw_clicks"] for row in answer.json()["rows"]) == count
+
+
+async def _says(pipe: Pipe, query: str, word: str) -> bool:
+    return bool(await fetch_value(pipe.dsn, query) == word)
 
 
 async def _are_there(pipe: Pipe, query: str, names: set[str]) -> bool:

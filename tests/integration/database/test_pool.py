@@ -1,6 +1,7 @@
 """Whatever means that Postgres is away has one name; what is our own mistake keeps its own."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -182,3 +183,13 @@ async def test_what_is_no_dsn_is_told_without_repeating_it() -> None:
         async with connected_once("postgresql://ada:hunter2/3@here/x"):
             pass
     assert "hunter2" not in str(refused.value)
+
+
+async def test_a_pool_repeats_nothing_of_what_is_no_dsn_either() -> None:
+    """Nor does the trace of it, which a service logs: asyncpg would name the piece that it stumbled on."""
+    pool = await open_pool("postgresql://ada:hunter2/3@here/x", connections_max=1, application="test")
+    with pytest.raises(UnreadableDsnError) as refused:
+        async with connected(pool):
+            pass
+    pool.terminate()
+    assert "hunter2" not in "".join(traceback.format_exception(refused.value))

@@ -34,7 +34,7 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 def refusal(up: Up) -> str:
     """The one sentence with which `up` ends."""
     assert up.until_ended() == 1
-    return up.said.rpartition("Error: ")[2].strip()
+    return f"\n{up.said}".rpartition("\nError: ")[2].strip()
 
 
 def processes_of(up: Up) -> list[int]:
@@ -68,7 +68,7 @@ def test_a_variable_that_makes_no_sense_is_named(directory: Path) -> None:
     [
         (
             {"BOOTSTRAP": "127.0.0.1:1"},
-            "The Kafka at 127.0.0.1:1 cannot be reached: nothing there serves us over PLAINTEXT.",
+            "The Kafka at 127.0.0.1:1 cannot be reached over PLAINTEXT: no broker can be reached, or one has hung up (",
         ),
         ({"BOOTSTRAP": "here:there"}, "ADVOLINK_KAFKA_BOOTSTRAP cannot be read; it looks like host:9092,host:9092."),
         (

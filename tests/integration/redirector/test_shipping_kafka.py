@@ -13,11 +13,14 @@ import pytest
 
 from event_log.kafka.connection import KafkaConnection
 from event_log.kafka.headers import read_origin
+from event_log.kafka.topics import apply_topics
+from link_events.streams import PARTITIONS_DEFAULT
+from redirector.journal.acks import FILE_NAME
 from stage.journals import records_in, told_once
 from stage.kafka import Broker
 from stage.redirector_process import RedirectorProcess, redirector_process
 from stage.redirectors import DESTINATION, RunningRedirector, running_redirector
-from stage.topics import raw_records, set_topic
+from stage.topics import delete_topic, raw_records, set_topic
 from stage.waiting import eventually, eventually_async
 
 CODES: Final = ("one", "two", "three", "four", "five")
@@ -147,6 +150,30 @@ async def test_a_record_that_kafka_refuses_is_kept_until_a_person_has_seen_to_it
         await set_topic(kafka_connection, {})
         await arrived(redirector)
         assert told_once(await logged_in(kafka_connection)) == records_in(redirector.journal_directory)
+
+
+async def test_a_topic_made_anew_gets_again_what_is_kept_once_a_person_forgets_what_was_acked(
+    kafka_connection: KafkaConnection, database_dsn: str, journals: Path, key: str
+) -> None:
+    """Kafka cannot tell what it has lost: by itself a redirector sends only what is new."""
+    async with on(kafka_connection, database_dsn, journals, key) as first:
+        directory = first.journal_directory
+        await issue_all(first)
+        await click_all(first)
+        await arrived(first)
+    await delete_topic(kafka_connection)
+    await apply_topics(kafka_connection, partitions=PARTITIONS_DEFAULT, replication_factor=1)
+    async with on(kafka_connection, database_dsn, journals, key) as second:
+        await click_all(second, rounds=1)
+        await arrived(second)
+        logged = await logged_in(kafka_connection)
+        assert sum(b"advolink.click.v1" in value for some in logged.values() for _, _, value in some) == len(CODES)
+    (directory / FILE_NAME).unlink()
+    async with on(kafka_connection, database_dsn, journals, key) as third:
+        await arrived(third)
+    everything = {(partition, one) for partition, some in records_in(directory).items() for one in some}
+    logged = await logged_in(kafka_connection)
+    assert {(partition, one) for partition, some in logged.items() for one in some} == everything
 
 
 async def test_a_topic_with_another_number_of_partitions_is_refused(

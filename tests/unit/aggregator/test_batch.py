@@ -122,7 +122,7 @@ def test_an_event_that_travelled_under_anothers_name_is_a_dead_letter() -> None:
 def test_a_record_without_an_origin_is_a_dead_letter_of_no_journal() -> None:
     """It has no seq, hence leaves no hole; it is new whenever it comes, for nothing says which one it is."""
     pen = Pen()
-    stray = StrayRecord(Offset(41), b"key", pen.write(PLAIN_CLICK).value, NOW, "the header advolink-origin is missing")
+    stray = StrayRecord(Offset(41), pen.write(PLAIN_CLICK).value, NOW, "the header advolink-origin is missing")
     read = read_records(Stream.CLICKS, Partition(0), [stray, *_logged(pen.write(PLAIN_CLICK)), stray], NOW)
     book = SeqBook({}, [])
     admitted = admit(read, book)

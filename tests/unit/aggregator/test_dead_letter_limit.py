@@ -135,7 +135,7 @@ def test_records_are_looked_at_in_their_places() -> None:
 
 def test_stray_records_count_as_dead_letters() -> None:
     """Nobody we know wrote them: so many may mean that we cannot read what they say of themselves."""
-    strays = [StrayRecord(Offset(offset), None, b"", NOW, "no origin") for offset in range(5)]
+    strays = [StrayRecord(Offset(offset), b"", NOW, "no origin") for offset in range(5)]
     dead = [one for one in read_records(Stream.CLICKS, Partition(0), strays, NOW) if isinstance(one, DeadLetter)]
     with pytest.raises(DeadLetterRatioError):
         SMALL.check(NOTHING_RECENT, Admitted(dead_letters=dead))

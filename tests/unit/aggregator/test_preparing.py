@@ -37,7 +37,15 @@ Found = list[LoggedRecord | StrayRecord]
 def _journal(pen: Pen) -> list[Record]:
     """All kinds of records: clicks of two people and of a bot, a heartbeat, something unreadable, the last of all."""
     bot = replace(PLAIN_CLICK, user_agent="Twitterbot/1.0", occurred_at=PLAIN_CLICK.occurred_at + timedelta(days=1))
-    kinds: list[EventData] = [PLAIN_CLICK, bot, Heartbeat(), PLAIN_CLICK, replace(PLAIN_CLICK, code=Code("other")), bot, PLAIN_CLICK]
+    kinds: list[EventData] = [
+        PLAIN_CLICK,
+        bot,
+        Heartbeat(),
+        PLAIN_CLICK,
+        replace(PLAIN_CLICK, code=Code("other")),
+        bot,
+        PLAIN_CLICK,
+    ]
     written = [pen.write(kind) for kind in kinds]
     return [*written, pen.scribble(), pen.write(Sealed())]
 
@@ -51,7 +59,7 @@ def _logged(records: Sequence[Record]) -> Found:
 
 
 def _stray(offset: int) -> StrayRecord:
-    return StrayRecord(Offset(offset), None, b"{}", NOW, "no header")
+    return StrayRecord(Offset(offset), b"{}", NOW, "no header")
 
 
 def _book(known: Sequence[int], hole: int | None = None) -> SeqBook:

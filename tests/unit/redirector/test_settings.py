@@ -72,5 +72,5 @@ def test_a_journal_holds_several_segments() -> None:
     """With fewer, it could be full while nothing may go yet, and stay so until the retention is over."""
     segment = 2 * MEBIBYTE
     settings(journal_segment_bytes=segment, journal_bytes_max=SEGMENTS_MIN * segment)
-    with pytest.raises(ValidationError, match="journal_bytes_max must hold at least 5 times"):
+    with pytest.raises(ValidationError, match="JOURNAL_BYTES_MAX must hold at least 5 times"):
         settings(journal_segment_bytes=segment, journal_bytes_max=SEGMENTS_MIN * segment - 1)
