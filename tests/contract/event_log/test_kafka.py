@@ -96,7 +96,7 @@ async def test_a_record_without_an_origin_that_can_be_read_is_a_stray(
     await log.append(CLICKS, P0, records := plain_records(1))
     stray, ours = await read_all(log)
     assert isinstance(stray, StrayRecord)
-    assert (stray.offset, stray.key, stray.value) == (0, b"their key", b"from elsewhere")
+    assert (stray.offset, stray.value) == (0, b"from elsewhere")
     assert ORIGIN_HEADER in stray.detail
     assert isinstance(ours, LoggedRecord)
     assert ours.record == records[0]
