@@ -42,6 +42,7 @@ class PostgresEventLog:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self._arrivals = Arrivals(self.end_offsets)
+        self._closed = False
 
     async def check(self, stream: Stream, partitions: int) -> None:
         """Make sure that `stream` has exactly `partitions` partitions."""
@@ -108,6 +109,7 @@ class PostgresEventLog:
 
     async def close(self) -> None:
         """Stop waiting for records, and cut every connection: an append that hangs holds up no stop."""
+        self._closed = True
         await self._arrivals.close()
         self._pool.terminate()
 
@@ -135,6 +137,10 @@ class PostgresEventLog:
                 yield connection
         except DatabaseAwayError as error:
             raise EventLogAwayError(str(error)) from error
+        except Exception as error:
+            if self._closed:  # whatever a driver says whose connection was cut while it was about to be used
+                raise EventLogAwayError("the log was closed") from error
+            raise
 
 
 async def create_streams(dsn: str, partitions: int) -> None:
