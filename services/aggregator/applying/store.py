@@ -90,7 +90,7 @@ class ApplyingStore(StandingReader):
         async with connected(self._pool) as connection, connection.transaction():
             programme = await hold_programme(connection)
             await connection.execute(_SQL["make_offset"], stream, partition)
-            await connection.execute(_SQL["evict"], stream, partition, SESSIONS)
+            await connection.execute(_SQL["evict"], stream, partition, SESSIONS, self._owner)
             row = await connection.fetchrow(_SQL["claim"], stream, partition, self._owner)
         if row is None:
             raise LostPartitionError(f"{stream}/{partition} is held by another aggregator")

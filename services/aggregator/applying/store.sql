@@ -7,9 +7,9 @@ ON CONFLICT DO NOTHING;
 -- row, and no time-out of Postgres's ends that; one that is alive after all connects again and finds that it has lost.
 SELECT pg_terminate_backend(pid) FROM partition_offset
 JOIN pg_stat_activity ON application_name = $3 || partition_offset.owner AND datname = current_database()
-WHERE stream = $1 AND partition = $2 AND NOT EXISTS (
+WHERE stream = $1 AND partition = $2 AND owner <> $4 AND NOT EXISTS (
     SELECT FROM aggregator_lease WHERE aggregator_lease.owner = partition_offset.owner AND expires_at > now()
-) AND pid <> pg_backend_pid();
+);
 
 -- claim: Take a partition over unless its owner is another whose lease is good; the epoch fences whoever had it.
 UPDATE partition_offset SET owner = $3, owner_epoch = owner_epoch + 1, updated_at = now()
