@@ -58,7 +58,7 @@ def asking(home: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """Another process that wants a Kafka, for a data directory whose D/kafka is `home`."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "services"), **environment}
     with subprocess.Popen(
-        [sys.executable, "-c", ASKING, str(home)],
+        [sys.executable, "-u", "-c", ASKING, str(home)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
