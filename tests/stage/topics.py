@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import ConsumerRecord
 
@@ -77,6 +77,14 @@ async def set_topic(connection: KafkaConnection, config: Mapping[str, str], topi
             return {entry[0]: entry[1] for entry in entries if entry[3] == SET_FOR_THE_TOPIC} == dict(config)
 
         await eventually_async(holds, what=f"{name} has the settings {config}")
+        # A broker tells of settings a moment before it goes by them; of the next change, only after that.
+        marker = f"{connection.topic_prefix}settled-{secrets.token_hex(4)}"
+        await admin.create_topics([NewTopic(marker, 1, 1)])
+
+        async def is_told_of() -> bool:
+            return marker in await admin.list_topics()
+
+        await eventually_async(is_told_of, what=f"{name} goes by the settings {config}")
 
 
 async def delete_records(connection: KafkaConnection, before: int, stream: Stream = Stream.CLICKS) -> None:

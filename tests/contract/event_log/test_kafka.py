@@ -211,9 +211,21 @@ async def test_a_record_that_is_too_large_is_refused_until_the_topic_takes_it(
     log: KafkaEventLog, kafka_connection: KafkaConnection
 ) -> None:
     """Again and again: nothing is dropped for it, and nothing overtakes it."""
-    await set_topic(kafka_connection, {"max.message.bytes": "20000"})
     journal = new_journal()
     records = [Record(journal, Seq(seq), bytes(size)) for seq, size in enumerate((10, 30_000, 10), 1)]
+
+    async def is_taken_elsewhere() -> bool:
+        try:
+            await log.append(CLICKS, Partition(1), records[1:2])
+        except EventLogRefusedError:
+            return False
+        return True
+
+    async def is_refused_elsewhere() -> bool:
+        return not await is_taken_elsewhere()
+
+    await set_topic(kafka_connection, {"max.message.bytes": "20000"})
+    await eventually_async(is_refused_elsewhere, what="the broker goes by the new limit")
 
     async def is_refused() -> bool:
         try:
@@ -228,6 +240,7 @@ async def test_a_record_that_is_too_large_is_refused_until_the_topic_takes_it(
         await eventually_async(is_refused, what="it is refused")
     assert {len(one.value) for one in (await raw_records(kafka_connection))[0]} <= {10}
     await set_topic(kafka_connection, {})
+    await eventually_async(is_taken_elsewhere, what="the broker goes by the old limit")
     await log.append(CLICKS, P0, records)
     assert [len(one.value) for one in (await raw_records(kafka_connection))[0]][-3:] == [10, 30_000, 10]
 
