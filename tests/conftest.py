@@ -49,13 +49,6 @@ def database_dsn(postgres_server: Server) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def module_database_dsn(postgres_server: Server) -> Iterator[str]:
-    """One for all tests of a module, for those that do not mind what the others leave in it."""
-    with _copied_database(postgres_server, TEMPLATE) as dsn:
-        yield dsn
-
-
-@pytest.fixture(scope="module")
 def module_dsn(postgres_server: Server) -> Iterator[str]:
     """A migrated database that the tests of a module share, for those that mind nothing the others leave there.
 

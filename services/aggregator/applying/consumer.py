@@ -169,7 +169,8 @@ class PartitionConsumer:
                 async with self._turns:
                     self._claim = await self._apply(claim, records)
             elif claim.stopped is not None:
-                self._claim = await self._store.resume(claim)
+                async with self._turns:
+                    self._claim = await self._store.resume(claim)
             self._show_stop(None)
             self.applying = True
             backoff.reset()
@@ -234,7 +235,8 @@ class PartitionConsumer:
         self._show_stop(reason)
         if self._claim is not None:
             try:
-                await self._store.stop(self._claim, reason, detail)
+                async with self._turns:
+                    await self._store.stop(self._claim, reason, detail)
             except DatabaseAwayError as error:
                 log.warning("that %s/%d stands still is not written down: %s", self._stream, self._partition, error)
 

@@ -122,10 +122,9 @@ class ApplyingStore(StandingReader):
         return replace(claim, stopped=None)
 
     async def ensure_days(self, days: Collection[date]) -> None:
-        """Make the raw partitions of UTC dates, in a transaction of its own each, before a batch needs them."""
+        """Make the raw partitions of UTC dates before a batch needs them; of each date Postgres is asked once."""
         for day in sorted(set(days) - self._days_made):
-            async with connected(self._pool) as connection:
-                await connection.execute(_SQL["ensure_day"], day)
+            await ensure_day(self._pool, day)
             self._days_made.add(day)
 
     @asynccontextmanager
@@ -191,6 +190,12 @@ class BatchWriter:
             for (name, day), one in sorted(counts.items())
         ]
         await self._connection.execute(_SQL[query], *map(list, zip(*rows, strict=True)))
+
+
+async def ensure_day(pool: Pool, day: date) -> None:
+    """Make the raw partition of a UTC date where it is missing, in a transaction of its own."""
+    async with connected(pool) as connection:
+        await connection.execute(_SQL["ensure_day"], day)
 
 
 def _claim(stream: Stream, partition: Partition, row: Mapping[str, Any], programme: Programme) -> Claim:

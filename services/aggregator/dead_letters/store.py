@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from aggregator.applying.store import IDLE_IN_BATCH_MAX, BatchWriter
+from aggregator.applying.store import IDLE_IN_BATCH_MAX, BatchWriter, ensure_day
 from aggregator.dead_letters.stored import DeadLetterState, StoredDeadLetter, Wanted
 from aggregator.programme.store import Programme, hold_programme
 from database.pool import Connection, Pool, connected
@@ -53,10 +53,9 @@ class DeadLetterStore:
             return await _one(connection, dead_letter_id)
 
     async def ensure_days(self, days: Iterable[date]) -> None:
-        """Make the raw partitions of UTC dates, in a transaction of its own each."""
+        """Make the raw partitions of UTC dates."""
         for day in sorted(days):
-            async with connected(self._pool) as connection:
-                await connection.execute(_SQL["ensure_day"], day)
+            await ensure_day(self._pool, day)
 
     @asynccontextmanager
     async def held(self, dead: StoredDeadLetter) -> AsyncIterator["HeldDeadLetter"]:

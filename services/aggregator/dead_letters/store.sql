@@ -46,9 +46,6 @@ WHERE ($1::text IS NULL OR dead.stream = $1)
     AND ($3::text IS NULL OR dead.reason = $3)
     AND ($4::text IS NULL OR became.state = $4);
 
--- ensure_day: Make the raw partition of a UTC date.
-SELECT click_day_ensure($1);
-
 -- hold: Nobody else closes or relays a dead letter until this transaction ends.
 SELECT FROM dead_letter WHERE dead_letter_id = $1 FOR UPDATE;
 

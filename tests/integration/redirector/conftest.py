@@ -37,12 +37,12 @@ async def redirector(database_dsn: str, journals: Path, key: str) -> AsyncIterat
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def module_redirector(
-    module_database_dsn: str, tmp_path_factory: pytest.TempPathFactory
+    module_dsn: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RunningRedirector]:
     """One redirector for all tests of a module."""
-    key = await create_key(module_database_dsn, name="test", scopes=[Scope.ADMIN])
+    key = await create_key(module_dsn, name="test", scopes=[Scope.ADMIN])
     journals = tmp_path_factory.mktemp("journals")
-    async with running_redirector(module_database_dsn, journals, key, heartbeat_interval=ONE_BEAT) as one:
+    async with running_redirector(module_dsn, journals, key, heartbeat_interval=ONE_BEAT) as one:
         yield one
 
 

@@ -27,9 +27,9 @@ SELECT (SELECT count(*) FROM advocate), (SELECT count(*) FROM link), (SELECT cou
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def database(module_database_dsn: str) -> AsyncIterator[asyncpg.Connection]:
+async def database(module_dsn: str) -> AsyncIterator[asyncpg.Connection]:
     """A look at what is stored."""
-    async with session(module_database_dsn) as connection:
+    async with session(module_dsn) as connection:
         yield connection
 
 
@@ -225,12 +225,10 @@ async def test_without_a_good_key_nothing_is_told(
     assert answer.headers["www-authenticate"] == 'Bearer realm="advolink"'
 
 
-async def test_a_key_of_another_scope_is_a_403(
-    shared: RunningRedirector, unchanged: None, module_database_dsn: str
-) -> None:
+async def test_a_key_of_another_scope_is_a_403(shared: RunningRedirector, unchanged: None, module_dsn: str) -> None:
     """It names the scope that is missing; a key with that scope alone suffices."""
-    reader = await create_key(module_database_dsn, name="reader", scopes=[Scope.STATS_READ, Scope.CONVERSIONS_WRITE])
-    writer = await create_key(module_database_dsn, name="writer", scopes=[Scope.LINKS_WRITE])
+    reader = await create_key(module_dsn, name="reader", scopes=[Scope.STATS_READ, Scope.CONVERSIONS_WRITE])
+    writer = await create_key(module_dsn, name="writer", scopes=[Scope.LINKS_WRITE])
     for method, path in (("PUT", "/v1/advocates/ada"), ("POST", "/v1/links"), ("POST", "/v1/clicks/import")):
         answer = await shared.ask(method, path, json={}, headers={"Authorization": f"Bearer {reader}"})
         assert "links:write" in problem(answer, HTTPStatus.FORBIDDEN, "missing-scope")["detail"]

@@ -103,20 +103,18 @@ async def test_only_what_is_given_changes(shared: RunningRedirector) -> None:
     assert (await changed(disabled=False))["disabled_at"] is None
 
 
-async def test_earlier_destinations_are_kept_with_who_set_them(
-    shared: RunningRedirector, module_database_dsn: str
-) -> None:
+async def test_earlier_destinations_are_kept_with_who_set_them(shared: RunningRedirector, module_dsn: str) -> None:
     """What a link led to at the time of a click can always be told."""
     link = await shared.issue(destination="https://a.example/")
     for destination in ("https://b.example/", "https://b.example/", "https://c.example/"):
         await shared.change(link["code"], destination=destination)
     sql = "SELECT destination, set_by FROM link_destination WHERE link_id = $1 ORDER BY change"
     key_id = shared.key.split("_")[1]
-    kept = await fetch(module_database_dsn, sql, link["link_id"])
+    kept = await fetch(module_dsn, sql, link["link_id"])
     assert kept == [(f"https://{name}.example/", key_id) for name in "abc"]
 
 
-async def test_changes_are_numbered_without_a_gap(shared: RunningRedirector, module_database_dsn: str) -> None:
+async def test_changes_are_numbered_without_a_gap(shared: RunningRedirector, module_dsn: str) -> None:
     """Also where issuing failed: whoever follows the feed misses nothing."""
     first = await shared.issue(alias="gapless")
     for body in ({"advocate_id": "nobody"}, {"advocate_id": "ada", "alias": "gapless"}):
@@ -124,7 +122,7 @@ async def test_changes_are_numbered_without_a_gap(shared: RunningRedirector, mod
         assert answer.is_client_error
     last = await shared.issue()
     sql = "SELECT change FROM link WHERE link_id = ANY($1) UNION ALL SELECT last_change FROM link_change_counter"
-    changes = [change for (change,) in await fetch(module_database_dsn, sql, [first["link_id"], last["link_id"]])]
+    changes = [change for (change,) in await fetch(module_dsn, sql, [first["link_id"], last["link_id"]])]
     assert sorted(changes) == [changes[0], changes[0] + 1, changes[0] + 1]
 
 

@@ -30,8 +30,8 @@ DESTINATION = "https://www.example.com/"
 
 
 @pytest.fixture(scope="module")
-def module_key(module_database_dsn: str) -> str:
-    return asyncio.run(create_key(module_database_dsn, name="test", scopes=[Scope.ADMIN]))
+def module_key(module_dsn: str) -> str:
+    return asyncio.run(create_key(module_dsn, name="test", scopes=[Scope.ADMIN]))
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +40,9 @@ def module_journals(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def process(module_database_dsn: str, module_journals: Path) -> Iterator[RedirectorProcess]:
+def process(module_dsn: str, module_journals: Path) -> Iterator[RedirectorProcess]:
     """One process for the tests that do not end it."""
-    with redirector_process(module_database_dsn, module_journals) as one:
+    with redirector_process(module_dsn, module_journals) as one:
         one.until_ready()
         yield one
 
@@ -163,7 +163,7 @@ def test_what_operators_see_is_on_a_port_of_its_own(process: RedirectorProcess) 
 
 
 def test_no_address_is_stored_or_logged(
-    process: RedirectorProcess, module_key: str, module_journals: Path, module_database_dsn: str
+    process: RedirectorProcess, module_key: str, module_journals: Path, module_dsn: str
 ) -> None:
     """Guarantee 8, with clients that come from an address of their own and are forwarded by proxies."""
     code = issue(process, module_key)
@@ -179,7 +179,7 @@ def test_no_address_is_stored_or_logged(
     directory = journal_directory(module_journals)
     assert clicks_in(directory)[-1].code == code
     journaled = b"".join(path.read_bytes() for path in directory.iterdir() if path.is_file())
-    eventually(lambda: asyncio.run(logged_records(module_database_dsn)) == records_in(directory), what="all is shipped")
+    eventually(lambda: asyncio.run(logged_records(module_dsn)) == records_in(directory), what="all is shipped")
     for address in ("127.0.0.77", "203.0.113.77"):
         assert address not in process.said
         assert address.encode() not in journaled
