@@ -174,8 +174,9 @@ CREATE TABLE watermark (
     CONSTRAINT watermark_pkey PRIMARY KEY (journal, stream, partition)
 ) WITH (fillfactor = 50);
 
--- writer: the aggregator. Seqs that were skipped, both ends included. A filled hole shrinks, splits or goes.
--- `captured_after`: what is missing was captured at this instant or later.
+-- writer: the aggregator, `advolink holes` and `advolink journal retire`. Seqs that were skipped, both ends included. A filled hole shrinks, splits or goes.
+-- `captured_after`: what is missing was captured at this instant or later. A closed one holds nothing back any more, and
+-- is filled all the same if what was missing comes after all.
 CREATE TABLE hole (
     journal bytea NOT NULL,
     stream text COLLATE "C" NOT NULL,
@@ -185,9 +186,20 @@ CREATE TABLE hole (
     kind text NOT NULL,
     captured_after timestamptz NOT NULL,
     opened_at timestamptz NOT NULL DEFAULT now(),
+    closed_at timestamptz,
+    closed_why text,
     CONSTRAINT hole_pkey PRIMARY KEY (journal, stream, partition, seq_from),
     CONSTRAINT hole_seqs_check CHECK (0 < seq_from AND seq_from <= seq_to),
-    CONSTRAINT hole_kind_check CHECK (kind IN ('missing', 'dead_letter'))
+    CONSTRAINT hole_kind_check CHECK (kind IN ('missing', 'dead_letter')),
+    CONSTRAINT hole_closed_check CHECK ((closed_at IS NULL) = (closed_why IS NULL))
+);
+
+-- writer: the command `advolink journal retire`. Journals that a person declared lost: what they had not shipped is not
+-- waited for. One that speaks after all is live again.
+CREATE TABLE retired_journal (
+    journal bytea PRIMARY KEY,
+    why text NOT NULL,
+    retired_at timestamptz NOT NULL DEFAULT now()
 );
 
 -- writer: the aggregator, and `advolink dead-letters`. Records that can never be applied as they are, with the bytes
@@ -260,7 +272,24 @@ CREATE TABLE click (
 ) PARTITION BY RANGE (occurred_on);
 CREATE INDEX click_advocate_id_local_day_idx ON click (advocate_id, local_day, partition, log_offset);
 
--- writer: the aggregator
+-- writer: the aggregator's housekeeping. One row: raw clicks of earlier UTC dates were let go, their counts stay.
+CREATE TABLE raw_horizon (
+    only_row boolean PRIMARY KEY DEFAULT true,
+    kept_from date NOT NULL DEFAULT '2000-01-01',
+    CONSTRAINT raw_horizon_only_row_check CHECK (only_row)
+);
+INSERT INTO raw_horizon DEFAULT VALUES;
+
+-- writer: the aggregator, and `advolink rebuild`. The number of the last change of any counts row of a partition, handed
+-- out under its row lock. Whoever changes counts takes the numbers first and then the rows, last of all it does: so no
+-- two wait for each other in a circle, and the order of numbers is the order of commits.
+CREATE TABLE counts_change_counter (
+    partition integer PRIMARY KEY,
+    last_change bigint NOT NULL
+) WITH (fillfactor = 50);
+
+-- writer: the aggregator, and `advolink rebuild`.
+-- `partition` is the one that all clicks of the key come through; `change` is the number of the row's last change in it.
 CREATE TABLE advocate_day (
     advocate_id text COLLATE "C" NOT NULL,
     day date NOT NULL,
@@ -268,12 +297,15 @@ CREATE TABLE advocate_day (
     counted_clicks bigint NOT NULL,
     not_counted_clicks bigint NOT NULL,
     review_clicks bigint NOT NULL,
+    partition integer NOT NULL,
+    change bigint NOT NULL,
     CONSTRAINT advocate_day_pkey PRIMARY KEY (advocate_id, day),
-    CONSTRAINT advocate_day_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks)
+    CONSTRAINT advocate_day_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks),
+    CONSTRAINT advocate_day_partition_change_key UNIQUE (partition, change)
 ) WITH (fillfactor = 70);
 CREATE INDEX advocate_day_day_idx ON advocate_day (day);
 
--- writer: the aggregator. A quarter is the sum of its days.
+-- writer: the aggregator, and `advolink rebuild`. A quarter is the sum of its days.
 CREATE TABLE advocate_quarter (
     advocate_id text COLLATE "C" NOT NULL,
     quarter_start date NOT NULL,
@@ -281,11 +313,14 @@ CREATE TABLE advocate_quarter (
     counted_clicks bigint NOT NULL,
     not_counted_clicks bigint NOT NULL,
     review_clicks bigint NOT NULL,
+    partition integer NOT NULL,
+    change bigint NOT NULL,
     CONSTRAINT advocate_quarter_pkey PRIMARY KEY (advocate_id, quarter_start),
-    CONSTRAINT advocate_quarter_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks)
+    CONSTRAINT advocate_quarter_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks),
+    CONSTRAINT advocate_quarter_partition_change_key UNIQUE (partition, change)
 ) WITH (fillfactor = 70);
 
--- writer: the aggregator
+-- writer: the aggregator, and `advolink rebuild`.
 CREATE TABLE link_day (
     link_id bigint NOT NULL,
     day date NOT NULL,
@@ -293,9 +328,35 @@ CREATE TABLE link_day (
     counted_clicks bigint NOT NULL,
     not_counted_clicks bigint NOT NULL,
     review_clicks bigint NOT NULL,
+    partition integer NOT NULL,
+    change bigint NOT NULL,
     CONSTRAINT link_day_pkey PRIMARY KEY (link_id, day),
-    CONSTRAINT link_day_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks)
+    CONSTRAINT link_day_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks),
+    CONSTRAINT link_day_partition_change_key UNIQUE (partition, change)
 ) WITH (fillfactor = 70);
+
+-- writer: the command `advolink rebuild`. Every rebuild that was carried through.
+CREATE TABLE counts_rebuild (
+    rebuild_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    rebuilt_at timestamptz NOT NULL DEFAULT now(),
+    kept_from date NOT NULL,
+    clicks bigint NOT NULL,
+    rows_compared bigint NOT NULL,
+    rows_corrected bigint NOT NULL
+);
+
+-- writer: the command `advolink rebuild`. Each counts row it corrected: raw, counted, not counted and in review before
+-- (null: there was no such row) and after.
+CREATE TABLE counts_correction (
+    rebuild_id bigint NOT NULL,
+    counts text NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    start date NOT NULL,
+    before bigint[],
+    after bigint[] NOT NULL,
+    CONSTRAINT counts_correction_pkey PRIMARY KEY (rebuild_id, counts, key, start),
+    CONSTRAINT counts_correction_rebuild_id_fkey FOREIGN KEY (rebuild_id) REFERENCES counts_rebuild (rebuild_id)
+);
 
 -- Makes the raw partition of one UTC date where it is missing. Attaching a ready table takes a lock that lets
 -- readers and writers of the other dates go on, which CREATE TABLE … PARTITION OF would not. The same lock taken

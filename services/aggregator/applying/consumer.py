@@ -188,9 +188,9 @@ class PartitionConsumer:
             async with self._store.batch(claim, batch.next_offset) as writer:
                 book = await writer.book(batch.journals)
                 outcome, recent = batch.settle(book, self._limit, self._recent)
-                await writer.write_clicks(outcome.rows, outcome.folded)
                 await writer.write_dead_letters(outcome.dead_letters)
                 await writer.write_book(book)
+                await writer.write_clicks(outcome.rows, outcome.folded)
         self._recent = recent
         self._count(batch.record_count, outcome)
         return replace(claim, next_offset=batch.next_offset, stopped=None)

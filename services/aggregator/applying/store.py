@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -173,23 +174,19 @@ class BatchWriter:
             await self._put("put_dead_letters", [_dead_letter_row(dead) for dead in dead_letters])
 
     async def write_clicks(self, rows: Collection[bytes], folded: Folded) -> None:
-        """Store raw clicks by binary COPY (pieces of `click_rows`), and add what they add up to to the counts."""
+        """Store raw clicks by binary COPY (pieces of `click_rows`), and add what they add up to to the counts.
+
+        Last of all that a batch does: from here on the partition's counter of changes is held.
+        """
         if not rows:
             return
         await self._connection.copy_to_table("click", source=copied(rows), columns=CLICK_COLUMNS, format="binary")
-        await self._add("add_link_day", folded.link_day)
-        await self._add("add_advocate_day", folded.advocate_day)
-        await self._add("add_advocate_quarter", folded.advocate_quarter)
+        lists = [_counts_columns(counts) for counts in (folded.link_day, folded.advocate_day, folded.advocate_quarter)]
+        changes = sum(len(columns[0]) for columns in lists)
+        await self._connection.execute(_SQL["add_counts"], self._key[1], changes, *chain.from_iterable(lists))
 
     async def _put(self, query: str, rows: Sequence[Sequence[Any]]) -> None:
         await self._connection.execute(_SQL[query], *self._key, *map(list, zip(*rows, strict=True)))
-
-    async def _add(self, query: str, counts: Mapping[tuple[Any, date], ClickCounts]) -> None:
-        rows = [
-            (name, day, one.raw, one.counted, one.not_counted, one.review)
-            for (name, day), one in sorted(counts.items())
-        ]
-        await self._connection.execute(_SQL[query], *map(list, zip(*rows, strict=True)))
 
 
 async def ensure_day(pool: Pool, day: date) -> None:
@@ -226,3 +223,11 @@ def _dead_letter_row(dead: DeadLetter) -> tuple[Any, ...]:
     if isinstance(logged, StrayRecord):
         return (logged.offset, None, None, logged.value, *why)
     return (logged.offset, logged.record.journal, logged.record.seq, logged.record.value, *why)
+
+
+def _counts_columns(counts: Mapping[tuple[Any, date], ClickCounts]) -> list[list[Any]]:
+    """Rows of a counts table by columns, in key order: key, day, raw, counted, not counted, in review."""
+    rows = [
+        (name, day, one.raw, one.counted, one.not_counted, one.review) for (name, day), one in sorted(counts.items())
+    ]
+    return list(map(list, zip(*rows, strict=True)))

@@ -74,34 +74,54 @@ WHERE NOT EXISTS (
         AND (kept.journal, kept.seq, kept.value) IS NOT DISTINCT FROM (dead.journal, dead.seq, dead.value)
 );
 
--- add_advocate_day: Add to the counts of advocates' days, in key order.
-INSERT INTO advocate_day AS known (advocate_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks)
-SELECT * FROM unnest($1::text[], $2::date[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
-ON CONFLICT ON CONSTRAINT advocate_day_pkey DO UPDATE SET
-    raw_clicks = known.raw_clicks + excluded.raw_clicks,
-    counted_clicks = known.counted_clicks + excluded.counted_clicks,
-    not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
-    review_clicks = known.review_clicks + excluded.review_clicks;
-
--- add_advocate_quarter: Add to the counts of advocates' quarters, in key order.
-INSERT INTO advocate_quarter AS known (
-    advocate_id, quarter_start, raw_clicks, counted_clicks, not_counted_clicks, review_clicks
+-- add_counts: Add to the counts of a partition, each row with the next number of its changes. The counter's row is held
+-- from here to the commit, and whoever changes counts takes it first: numbers are in commit order, and nobody waits in a
+-- circle. Three lists of rows, each behind its keys: links' days, advocates' days, advocates' quarters.
+WITH counter AS (
+    INSERT INTO counts_change_counter AS known (partition, last_change) VALUES ($1, $2)
+    ON CONFLICT ON CONSTRAINT counts_change_counter_pkey
+    DO UPDATE SET last_change = known.last_change + excluded.last_change
+    RETURNING last_change - $2 AS before
+), link_days AS (
+    INSERT INTO link_day AS known (
+        link_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, partition, change
+    )
+    SELECT link_id, day, raw, counted, not_counted, review, $1, before + place
+    FROM counter, unnest($3::bigint[], $4::date[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+        WITH ORDINALITY AS added (link_id, day, raw, counted, not_counted, review, place)
+    ON CONFLICT ON CONSTRAINT link_day_pkey DO UPDATE SET
+        raw_clicks = known.raw_clicks + excluded.raw_clicks,
+        counted_clicks = known.counted_clicks + excluded.counted_clicks,
+        not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
+        review_clicks = known.review_clicks + excluded.review_clicks,
+        partition = excluded.partition, change = excluded.change
+), advocate_days AS (
+    INSERT INTO advocate_day AS known (
+        advocate_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, partition, change
+    )
+    SELECT advocate_id, day, raw, counted, not_counted, review, $1, before + cardinality($3) + place
+    FROM counter, unnest($9::text[], $10::date[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[])
+        WITH ORDINALITY AS added (advocate_id, day, raw, counted, not_counted, review, place)
+    ON CONFLICT ON CONSTRAINT advocate_day_pkey DO UPDATE SET
+        raw_clicks = known.raw_clicks + excluded.raw_clicks,
+        counted_clicks = known.counted_clicks + excluded.counted_clicks,
+        not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
+        review_clicks = known.review_clicks + excluded.review_clicks,
+        partition = excluded.partition, change = excluded.change
 )
-SELECT * FROM unnest($1::text[], $2::date[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+INSERT INTO advocate_quarter AS known (
+    advocate_id, quarter_start, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, partition, change
+)
+SELECT advocate_id, quarter_start, raw, counted, not_counted, review, $1,
+    before + cardinality($3) + cardinality($9) + place
+FROM counter, unnest($15::text[], $16::date[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[])
+    WITH ORDINALITY AS added (advocate_id, quarter_start, raw, counted, not_counted, review, place)
 ON CONFLICT ON CONSTRAINT advocate_quarter_pkey DO UPDATE SET
     raw_clicks = known.raw_clicks + excluded.raw_clicks,
     counted_clicks = known.counted_clicks + excluded.counted_clicks,
     not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
-    review_clicks = known.review_clicks + excluded.review_clicks;
-
--- add_link_day: Add to the counts of links' days, in key order.
-INSERT INTO link_day AS known (link_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks)
-SELECT * FROM unnest($1::bigint[], $2::date[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
-ON CONFLICT ON CONSTRAINT link_day_pkey DO UPDATE SET
-    raw_clicks = known.raw_clicks + excluded.raw_clicks,
-    counted_clicks = known.counted_clicks + excluded.counted_clicks,
-    not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
-    review_clicks = known.review_clicks + excluded.review_clicks;
+    review_clicks = known.review_clicks + excluded.review_clicks,
+    partition = excluded.partition, change = excluded.change;
 
 -- standings: Where every partition of a stream stands.
 SELECT partition, next_offset FROM partition_offset WHERE stream = $1;

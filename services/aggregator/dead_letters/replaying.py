@@ -56,8 +56,8 @@ class Replayer:
         async with self.store.held(dead) as held:
             if held.state is not DeadLetterState.OPEN:
                 return closed_before(dead_letter_id, held.state)
-            await self._apply(read, held)
             await held.close(DeadLetterEnd.REPLAYED, mending.why, mending.replacement)
+            await self._apply(read, held)
         return Outcome(dead_letter_id, Ending.REPLAYED, "replayed")
 
     async def _apply(self, read: ReadRecord, held: HeldDeadLetter) -> None:
@@ -66,8 +66,8 @@ class Replayer:
         book = await writer.book({read.logged.record.journal})
         admitted = admit([read], book)
         judged = judge_clicks(admitted.clicks, held.programme.calendar.zone, self.context, self.rules)
-        await writer.write_clicks([click_rows(judged)] if judged else [], fold(judged))
         await writer.write_book(book)
+        await writer.write_clicks([click_rows(judged)] if judged else [], fold(judged))
 
 
 def _read(dead: StoredDeadLetter, origin: Origin, replacement: bytes | None, now: datetime) -> ReadRecord | DeadLetter:
