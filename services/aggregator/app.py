@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from aggregator.applying.consumer import PartitionConsumer, Parts
 from aggregator.applying.dead_letter_limit import DeadLetterLimit
 from aggregator.applying.store import SESSIONS, ApplyingStore, StandingReader
+from aggregator.changes.store import ChangesStore
 from aggregator.clicks.store import ClickStore
 from aggregator.counts.store import CountsStore
 from aggregator.dead_letters.relaying import keep_relaying
@@ -27,7 +28,7 @@ from aggregator.leases.store import LeaseStore
 from aggregator.maintenance import keep_house
 from aggregator.metrics import AggregatorMetrics
 from aggregator.programme.store import ProgrammeStore
-from aggregator.routes import clicks, counts, keys, programme
+from aggregator.routes import changes, clicks, counts, keys, programme
 from aggregator.settings import AggregatorSettings
 from database.keys import KeyStore
 from database.pool import DatabaseAwayError, Pool, open_pool
@@ -178,6 +179,7 @@ def build_public_app(pool: Pool) -> FastAPI:
     access = Access(key_store)
     app.include_router(counts.counts_routes(counts.CountsDesk(CountsStore(pool), access)))
     app.include_router(clicks.clicks_routes(clicks.ClicksDesk(ClickStore(pool), access)))
+    app.include_router(changes.changes_routes(changes.ChangesDesk(ChangesStore(pool), access)))
     app.include_router(programme.programme_routes(programme.ProgrammeDesk(ProgrammeStore(pool), access)))
     app.include_router(keys.keys_routes(keys.KeysDesk(key_store, access)))
     return app

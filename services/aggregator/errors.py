@@ -1,12 +1,15 @@
 """What the aggregator refuses.
 
     AggregatorError
-    ├── ZoneInUseError      the caller's fault: 409
-    └── UnknownZoneError    a fault of ours: crash
+    ├── ZoneInUseError         the caller's fault: 409
+    ├── ChangesRewoundError    the caller reads on where this database never was: 409
+    └── UnknownZoneError       a fault of ours: crash
 
 That a partition has moved or was lost is aggregator.applying.store's to say, an outage database.pool's and
 event_log.contract's.
 """
+
+from link_events.streams import Partition
 
 
 class AggregatorError(Exception):
@@ -18,6 +21,16 @@ class ZoneInUseError(AggregatorError):
 
     def __init__(self, zone: str) -> None:
         super().__init__(f"clicks are stored by local days of {zone}; the zone cannot change any more")
+
+
+class ChangesRewoundError(AggregatorError):
+    """Somebody has read the feed of changes further than this database has made any: it is an older copy."""
+
+    def __init__(self, partition: Partition, seen: int, last: int) -> None:
+        super().__init__(
+            f"change {seen} of partition {partition} has not been made here, the last one is {last}: this database is "
+            "an older copy of the one that was read; forget what was read and begin anew, without since"
+        )
 
 
 class UnknownZoneError(AggregatorError):

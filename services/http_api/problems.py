@@ -37,6 +37,7 @@ class ProblemKind(StrEnum):
     ALIAS_TAKEN = "alias-taken"
     IMPORT_RUNNING = "import-running"
     ZONE_IN_USE = "zone-in-use"
+    CHANGES_REWOUND = "changes-rewound"
     BODY_TOO_LARGE = "body-too-large"
     INVALID_FIELD = "invalid-field"
     IMPORT_REFUSED = "import-refused"

@@ -1,0 +1,1 @@
+"""The feed of changes: what has become of counts since somebody last asked."""
