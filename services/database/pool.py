@@ -1,7 +1,7 @@
 """Pools of connections, and outages by name.
 
-A pool is made without a server: the first query connects. Whatever means that Postgres is away, or did not answer
-in time, becomes DatabaseAwayError; everything else is passed on as it is.
+A pool is made without a server: the first query connects. Whatever means that Postgres is away, did not answer in time
+or could not go through with a transaction now becomes DatabaseAwayError; everything else is passed on as it is.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _AWAY: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InternalClientError,  # a server that shut down while the connection was idle leaves it in this state
     asyncpg.IdleInTransactionSessionTimeoutError,  # we were frozen in the middle of a transaction
-    asyncpg.TransactionRollbackError,  # a deadlock, which the other side has won: begin again
+    asyncpg.TransactionRollbackError,
     asyncpg.OperatorInterventionError,  # shut down, crashed, not yet ready to accept
     asyncpg.InsufficientResourcesError,  # too many connections, a full disk, no memory
     asyncpg.InvalidCatalogNameError,  # a server that is being set up
@@ -43,6 +43,17 @@ Connection = asyncpg.pool.PoolConnectionProxy
 
 class DatabaseAwayError(Exception):
     """Postgres could not be reached or did not answer in time. What was asked may or may not have happened."""
+
+
+class RolledBackError(DatabaseAwayError):
+    """Postgres took the transaction back so that another could go on: a deadlock, or one that cannot be serialised.
+
+    Nothing of it happened; the same once more may well go through.
+    """
+
+
+class DatabaseFullError(DatabaseAwayError):
+    """A disk of Postgres's has no room left. It reads, and takes back what it cannot write."""
 
 
 class UnreadableDsnError(ValueError):
@@ -128,11 +139,23 @@ async def translated_outage() -> AsyncIterator[None]:
     try:
         yield
     except _AWAY as error:
-        raise DatabaseAwayError(str(error) or type(error).__name__) from error
+        raise _outage(error) from error
     except asyncpg.InterfaceError as error:
         if not _GONE.search(str(error)):
             raise
         raise DatabaseAwayError(str(error)) from error
+
+
+def _outage(error: BaseException) -> DatabaseAwayError:
+    """What callers are told of it; the two kinds of their own are for whoever counts them."""
+    said = str(error) or type(error).__name__
+    match error:
+        case asyncpg.DeadlockDetectedError() | asyncpg.SerializationError():
+            return RolledBackError(said)
+        case asyncpg.DiskFullError():
+            return DatabaseFullError(said)
+        case _:
+            return DatabaseAwayError(said)
 
 
 async def _connect(*where: Any, **how: Any) -> asyncpg.Connection:

@@ -12,6 +12,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from advolink.__main__ import main
+from aggregator.applying.interruptions import Interruption
 from aggregator.dead_letters.stored import DeadLetterState
 from event_log.settings import EventLogSettings, KafkaSettings
 from http_api.settings import ServiceSettings
@@ -122,7 +123,7 @@ def test_every_make_target_that_is_named_is_there(name: str) -> None:
     assert named <= targets
 
 
-WORDS: Final = (DeadLetterReason, DeadLetterState, HoleKind, StopReason, FullPolicy)
+WORDS: Final = (DeadLetterReason, DeadLetterState, HoleKind, StopReason, FullPolicy, Interruption)
 
 
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: words.__name__)

@@ -23,6 +23,7 @@ from local.postgres.sessions import is_serving
 from local.programs import leashed
 from local.settings import PostgresChoice
 from stage.requirements import Requirement, need
+from stage.small_disk import small_disk
 from stage.waiting import eventually
 
 FAST: Final = MappingProxyType({**SETTINGS, "fsync": "off", "full_page_writes": "off", "max_connections": "200"})
@@ -62,6 +63,10 @@ class Server:
         """Start it and wait until it serves. One that dies at once after a kill is started again, as `up` does."""
         eventually(self._serves, seconds_max=60, what=f"Postgres serves; its log is\n{self._log.read_text()}")
 
+    def is_dead(self) -> bool:
+        """Whether its process has ended."""
+        return self._process is None or self._process.poll() is not None
+
     def kill(self) -> None:
         """End it as a crash would."""
         self._end(signal.SIGKILL)
@@ -75,7 +80,7 @@ class Server:
         asyncio.run(_execute(self.admin_dsn, sql))
 
     def _serves(self) -> bool:
-        if self._process is None or self._process.poll() is not None:
+        if self.is_dead():
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
                     leashed(self.cluster.command(), account=self.cluster.home.account),
@@ -109,6 +114,40 @@ def launched_postgres(choice: PostgresChoice = PostgresChoice.AUTO) -> Iterator[
         held.callback(server.stop)
         server.start()
         yield server
+
+
+@contextmanager
+def small_tablespace(server: Server, name: str, size_bytes: int) -> Iterator[Path]:
+    """A tablespace on a disk of its own, which is yielded; nothing may be in it any more at the end of the block."""
+    with small_disk(server.cluster.home.place / name, size_bytes) as disk:
+        server.cluster.home.make_owned_directory(disk / "space")
+        server.execute(f"CREATE TABLESPACE {name} LOCATION '{disk / 'space'}'")
+        yield disk
+        server.execute(f"DROP TABLESPACE {name}")
+
+
+@contextmanager
+def small_wal_disk(server: Server, size_bytes: int) -> Iterator[Path]:
+    """Have a stopped `server` keep its write-ahead log on a disk of its own; it is stopped again at the end."""
+    wal = server.cluster.home.data / "pg_wal"
+    with small_disk(server.cluster.home.place / "wal", size_bytes) as disk:
+        shutil.copytree(wal, disk / "pg_wal")
+        _give(disk / "pg_wal", server)
+        shutil.rmtree(wal)
+        wal.symlink_to(disk / "pg_wal")
+        yield disk
+        server.stop()
+        wal.unlink()
+        shutil.copytree(disk / "pg_wal", wal)
+        _give(wal, server)
+
+
+def _give(directory: Path, server: Server) -> None:
+    """Give a directory and all in it to the account that runs `server`."""
+    account = server.cluster.home.account
+    if account is not None:
+        for path in (directory, *directory.rglob("*")):
+            shutil.chown(path, account.uid, account.gid)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ def small_disk(place: Path, size_bytes: int) -> Iterator[Path]:
         yield place
     finally:
         subprocess.run(["umount", "--lazy", place], check=True)
+        place.rmdir()
 
 
 def fill(disk: Path) -> Path:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aggregator.applying.dead_letter_limit import NOTHING_RECENT, DeadLetterLimit, DeadLetterRatioError
+from aggregator.applying.interruptions import Interruption, interruption_by
 from aggregator.applying.preparing import Outcome, Preparation, Way
 from aggregator.applying.store import ApplyingStore, Claim, LostPartitionError, OvertakenError
 from aggregator.judge import Context, Rules
@@ -107,7 +108,7 @@ class PartitionConsumer:
                 await backoff.wait()
         except LostPartitionError as error:
             log.info("left alone from now on: %s", error)
-            self._metrics.interruptions.labels("lost").inc()
+            self._metrics.interruptions.labels(Interruption.LOST).inc()
         finally:
             self.applying = False
             self._show_stop(None)
@@ -123,8 +124,7 @@ class PartitionConsumer:
             await self._apply_all(backoff)
         except (OvertakenError, DatabaseAwayError, EventLogAwayError) as error:
             log.warning("%s/%d begins again: %s", self._stream, self._partition, error)
-            cause = "overtaken" if isinstance(error, OvertakenError) else "away"
-            self._metrics.interruptions.labels(cause).inc()
+            self._metrics.interruptions.labels(interruption_by(error)).inc()
         except StoppedError as error:
             log.debug("%s", error)
         except OffsetExpiredError as error:
@@ -245,7 +245,7 @@ class PartitionConsumer:
             if self._stopped is not None:
                 self._metrics.stopped.remove(self._stream, str(self._partition), self._stopped)
             if reason is not None:
-                self._metrics.interruptions.labels("stopped").inc()
+                self._metrics.interruptions.labels(Interruption.STOPPED).inc()
                 self._metrics.stopped.labels(self._stream, self._partition, reason).set(1)
             self._stopped = reason
 

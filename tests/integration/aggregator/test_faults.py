@@ -4,20 +4,17 @@ Guarantee 4. Every fault is shown to have bitten.
 """
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
-from event_log.contract import Record
 from http_api.serving import cancel_all
-from link_events.events import Heartbeat
-from link_events.identity import AdvocateId
 from stage.events import PLAIN_CLICK
 from stage.journaling import Pen
 from stage.pipe import Pipe, opened_pipe
 from stage.postgres import Server
 from stage.proxy import Cut, proxied
-from stage.sql import execute, fetch, fetch_value, session, waiting_for_locks
+from stage.sql import execute, fetch_value, session, waiting_for_locks
+from stage.two_batches import check_both_are_there_once, two_batches
 from stage.waiting import eventually_async
 
 DEATHS = 1
@@ -57,50 +54,23 @@ SLOW = """
 """What slows a batch down is a trigger that waits as long as a test holds advisory lock 1."""
 
 
-def _batches() -> tuple[list[Record], list[Record]]:
-    """Two batches that write everything a batch can; the second fills a hole of the first."""
-    pen = Pen()
-    records = [pen.write(PLAIN_CLICK) for _ in range(8)]
-    bo = replace(PLAIN_CLICK, advocate_id=AdvocateId("bo"), method="HEAD")
-    records += [pen.scribble(), pen.write(bo), pen.write(Heartbeat())]
-    first = [*records[:2], *records[5:], pen.scribble()]
-    return first, [records[3], records[3], records[0], pen.write(PLAIN_CLICK), pen.scribble()]
-
-
-async def _check_everything_is_there_once(pipe: Pipe) -> None:
-    """What the two batches come to when nothing goes wrong."""
-    assert [seq for _, _, seq in await pipe.raw()] == [1, 2, 6, 7, 8, 10, 4, 13]
-    assert await fetch(pipe.dsn, "SELECT seq_from, seq_to, kind FROM hole ORDER BY seq_from") == [
-        (3, 3, "missing"),
-        (5, 5, "missing"),
-        (9, 9, "dead_letter"),
-        (12, 12, "dead_letter"),
-        (14, 14, "dead_letter"),
-    ]
-    assert [seq for (seq,) in await fetch(pipe.dsn, "SELECT seq FROM dead_letter ORDER BY seq")] == [9, 12, 14]
-    assert await fetch(pipe.dsn, "SELECT seq, sealed FROM watermark") == [(14, False)]
-    days = "SELECT advocate_id, raw_clicks, counted_clicks FROM advocate_day ORDER BY advocate_id"
-    assert await fetch(pipe.dsn, days) == [("ada.lovelace", 7, 7), ("bo", 1, 0)]
-    assert await pipe.drift() == []
-
-
 async def test_undisturbed_everything_is_there_once(pipe: Pipe) -> None:
     """What the tests below compare with."""
-    for batch in _batches():
+    for batch in two_batches():
         await pipe.take(*batch)
-    await _check_everything_is_there_once(pipe)
+    await check_both_are_there_once(pipe)
 
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_batch_that_is_killed_at_any_step_is_done_again_whole(pipe: Pipe, step: str) -> None:
     """The first deaths fall into the first batch that comes there, wherever that is."""
-    first, second = _batches()
+    first, second = two_batches()
     await execute(pipe.dsn, f"{MORTAL} CREATE {STEPS[step]} EXECUTE FUNCTION die()")
     await pipe.take(*first)
     await pipe.take(*second)
     assert await fetch_value(pipe.dsn, "SELECT last_value FROM death") > DEATHS
     assert pipe.metric("applying_interruptions_total", cause="away") == DEATHS
-    await _check_everything_is_there_once(pipe)
+    await check_both_are_there_once(pipe)
 
 
 @pytest.mark.parametrize("cut", [Cut.BEFORE, Cut.AFTER])
@@ -114,19 +84,19 @@ async def test_a_wire_that_breaks_leaves_nothing_undone_and_nothing_done_twice(
 ) -> None:
     """Above all in COMMIT, whose outcome nobody can guess: the offset row decides."""
     async with proxied(pipe.dsn) as (wire, dsn):
-        for batch in _batches():
+        for batch in two_batches():
             await pipe.append(*batch)
             wire.cut(cut, *words)
             async with opened_pipe(dsn) as aggregator:
                 await aggregator.apply()
                 assert aggregator.metric("applying_interruptions_total", cause="away") == 1
         assert wire.cuts == 2
-    await _check_everything_is_there_once(pipe)
+    await check_both_are_there_once(pipe)
 
 
 async def test_a_commit_that_is_still_running_wins_over_the_batch_that_follows_it(pipe: Pipe) -> None:
     """The client is gone, reads the old offset and begins again: its compare-and-set waits, and moves nothing."""
-    first, second = _batches()
+    first, second = two_batches()
     await pipe.append(*first)
     await execute(pipe.dsn, f"{SLOW} CREATE {STEPS['in its COMMIT']} EXECUTE FUNCTION wait_for_test()")
     async with proxied(pipe.dsn) as (wire, dsn), opened_pipe(dsn) as aggregator:
@@ -143,7 +113,7 @@ async def test_a_commit_that_is_still_running_wins_over_the_batch_that_follows_i
         assert aggregator.metric("applying_interruptions_total", cause="away") == 1
         assert aggregator.metric("applying_interruptions_total", cause="overtaken") == 1
     await pipe.take(*second)
-    await _check_everything_is_there_once(pipe)
+    await check_both_are_there_once(pipe)
 
 
 async def test_a_server_that_is_killed_while_batches_run_costs_nothing(frail_server: Server, frail_dsn: str) -> None:
@@ -160,25 +130,6 @@ async def test_a_server_that_is_killed_while_batches_run_costs_nothing(frail_ser
         await cancel_all([running])
         assert [seq for _, _, seq in await pipe.raw()] == list(range(1, 6_001))
         assert await pipe.drift() == []
-
-
-async def test_a_full_disk_waits_and_kills_no_letter(pipe: Pipe) -> None:
-    """An infrastructure error is never a dead letter and never the end of the process."""
-    full = "BEGIN RAISE EXCEPTION USING ERRCODE = '53100', MESSAGE = 'could not extend file'; END"
-    await execute(
-        pipe.dsn,
-        f"CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $${full}$$;"
-        "CREATE TRIGGER t BEFORE INSERT ON link_day FOR EACH ROW EXECUTE FUNCTION full_disk()",
-    )
-    first, second = _batches()
-    await pipe.append(*first, *second)
-    running = asyncio.create_task(pipe.consumer().run())
-    await eventually_async(lambda: _interrupted(pipe, 2, "away"))
-    assert await pipe.raw() == []
-    await execute(pipe.dsn, "DROP TRIGGER t ON link_day")
-    await eventually_async(lambda: pipe.is_applied([running]))
-    await cancel_all([running])
-    await _check_everything_is_there_once(pipe)
 
 
 async def _both_wait(dsn: str) -> bool:

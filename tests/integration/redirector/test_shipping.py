@@ -1,7 +1,7 @@
 """What is journaled arrives in the log: all of it, in order, byte for byte, whatever breaks on the way."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -13,8 +13,10 @@ from link_events.identity import Code
 from redirector.journal.acks import FILE_NAME
 from redirector.journal.segments import segment_path
 from stage.journals import frame_ends, logged_records, overwrite, records_in, told_once
+from stage.postgres import Server, small_tablespace
 from stage.proxy import Cut, Proxy, proxied
 from stage.redirectors import RunningRedirector, running_redirector
+from stage.small_disk import fill
 from stage.sql import execute, fetch_value
 from stage.waiting import eventually_async
 
@@ -240,24 +242,25 @@ async def test_another_number_of_partitions_is_refused(
     assert await logged_records(database_dsn) == {}
 
 
-TRIGGER = """
-CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
-CREATE TRIGGER no_room BEFORE INSERT ON log_record EXECUTE FUNCTION no_room();
-"""
+@pytest.fixture(scope="module")
+def log_disk(postgres_server: Server) -> Iterator[Path]:
+    """The disk of a tablespace of Postgres."""
+    with small_tablespace(postgres_server, "small", 2**20) as place:
+        yield place
 
 
 async def test_a_log_whose_disk_is_full_is_tried_again(
-    redirector: RunningRedirector, database_dsn: str, caplog: pytest.LogCaptureFixture
+    log_disk: Path, redirector: RunningRedirector, database_dsn: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No answer of Postgres ends the redirector; when there is room, everything arrives."""
     await redirector.shipped()
-    await execute(database_dsn, TRIGGER)
+    await execute(database_dsn, "ALTER TABLE log_record SET TABLESPACE small")
+    filler = fill(log_disk)
     await issue_all(redirector)
     await click_all(redirector)
     await eventually_async(lambda: says(caplog, "No space left on device"), what="the log refuses")
     assert await redirector.ready()
-    await execute(database_dsn, "DROP TRIGGER no_room ON log_record")
+    filler.unlink()
     await redirector.shipped()
     assert await logged_records(database_dsn) == records_in(redirector.journal_directory)
 
