@@ -11,6 +11,7 @@ COMMANDS: Final = {
     "import": "redirector.commands:import_group",
     "journal": "redirector.commands:journal_group",
     "dead-letters": "aggregator.dead_letters.commands:dead_letters_group",
+    "holes": "aggregator.holes.commands:holes_group",
     "offsets": "aggregator.offsets.commands:offsets_group",
     "migrate": "event_log.commands:migrate",
     "topics": "event_log.commands:topics_group",

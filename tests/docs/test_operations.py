@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 from advolink.__main__ import main
 from aggregator.applying.interruptions import Interruption
 from aggregator.dead_letters.stored import DeadLetterState
+from aggregator.holes.store import HoleState
 from event_log.settings import EventLogSettings, KafkaSettings
 from http_api.settings import ServiceSettings
 from link_events.reasons import DeadLetterReason, HoleKind, StopReason
@@ -123,7 +124,15 @@ def test_every_make_target_that_is_named_is_there(name: str) -> None:
     assert named <= targets
 
 
-WORDS: Final = (DeadLetterReason, DeadLetterState, HoleKind, StopReason, FullPolicy, Interruption)
+WORDS: Final = (
+    DeadLetterReason,
+    DeadLetterState,
+    FullPolicy,
+    HoleKind,
+    HoleState,
+    Interruption,
+    StopReason,
+)
 
 
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: words.__name__)

@@ -1,7 +1,7 @@
 """Which records are new: watermarks, duplicates, holes. Pure.
 
 Per journal a partition's seqs are dense, from 1. What is at or below the watermark was applied, unless it lies in a
-hole; what jumps ahead of it leaves a hole behind; what comes into a hole later fills it.
+hole; what jumps ahead of it leaves a hole behind; what comes into a hole later fills it, closed or not.
 """
 
 from bisect import bisect_right
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final
 
 from link_events.identity import JournalId, Seq
@@ -20,6 +21,8 @@ BEFORE_THE_FIRST: Final = Seq(0)
 
 NOTHING_CAPTURED: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """The capture time of a watermark before anything was applied."""
+
+_PLACE: Final = attrgetter("journal", "seq_from")
 
 
 class Admission(StrEnum):
@@ -43,15 +46,28 @@ class Watermark:
     first_captured_at: datetime = field(default=NOTHING_CAPTURED, compare=False)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """That a person gave a hole up, when and why."""
+
+    closed_at: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hole:
-    """Seqs of a journal that were skipped, both ends included, captured at `captured_after` or later."""
+    """Seqs of a journal that were skipped, both ends included, captured at `captured_after` or later.
+
+    `opened_at` is None until the hole is stored. One that is `closed` is filled like any other.
+    """
 
     journal: JournalId
     seq_from: Seq
     seq_to: Seq
     kind: HoleKind
     captured_after: datetime
+    opened_at: datetime | None = None
+    closed: Closing | None = None
 
     def holds(self, seq: Seq) -> bool:
         """Whether `seq` lies in the hole."""
@@ -82,13 +98,13 @@ class Run:
 
 
 class SeqBook:
-    """Watermarks and open holes of one partition, while a batch goes through it."""
+    """Watermarks and holes of one partition, while a batch goes through it."""
 
     def __init__(self, watermarks: Mapping[JournalId, Watermark], holes: Iterable[Hole]) -> None:
         self._marks_before = dict(watermarks)
         self._marks = dict(watermarks)
         self._holes: defaultdict[JournalId, list[Hole]] = defaultdict(list)
-        for hole in sorted(holes):
+        for hole in sorted(holes, key=_PLACE):
             self._holes[hole.journal].append(hole)
         self._gone: set[Hole] = set()
         self._made: set[Hole] = set()
@@ -161,12 +177,12 @@ class SeqBook:
     @property
     def holes_gone(self) -> list[Hole]:
         """Holes that were filled, or changed their ends."""
-        return sorted(self._gone)
+        return sorted(self._gone, key=_PLACE)
 
     @property
     def holes_made(self) -> list[Hole]:
         """Holes that are new, or are what was left of others."""
-        return sorted(self._made)
+        return sorted(self._made, key=_PLACE)
 
     def _place(self, journal: JournalId, seq: Seq) -> Admission:
         mark = self._marks.get(journal, Watermark())
@@ -188,15 +204,13 @@ class SeqBook:
             self._insert(replace(hole, seq_from=Seq(seq + 1)))
 
     def _add(self, hole: Hole) -> None:
-        """A new hole, and what adjoins it of the same kind, as one."""
+        """A new hole, and what adjoins it of the same kind, as one; what somebody closed stays apart."""
         before = self._hole_at(hole.journal, Seq(hole.seq_from - 1))
         after = self._hole_at(hole.journal, Seq(hole.seq_to + 1))
         for other in (before, after):
-            if other is not None and other.kind is hole.kind:
+            if other is not None and other.kind is hole.kind and other.closed is None:
                 self._remove(other)
-                seq_from, seq_to = min(hole.seq_from, other.seq_from), max(hole.seq_to, other.seq_to)
-                since = min(hole.captured_after, other.captured_after)
-                hole = replace(hole, seq_from=seq_from, seq_to=seq_to, captured_after=since)
+                hole = _joined(hole, other)
         self._insert(hole)
 
     def _insert(self, hole: Hole) -> None:
@@ -219,6 +233,18 @@ class SeqBook:
         holes = self._holes[journal]
         begun = _begun_by(holes, seq)
         return holes[begun - 1] if begun and holes[begun - 1].holds(seq) else None
+
+
+def _joined(one: Hole, other: Hole) -> Hole:
+    """Two open holes side by side as one, of the older one's instants."""
+    opened = [hole.opened_at for hole in (one, other) if hole.opened_at is not None]
+    return replace(
+        one,
+        seq_from=min(one.seq_from, other.seq_from),
+        seq_to=max(one.seq_to, other.seq_to),
+        captured_after=min(one.captured_after, other.captured_after),
+        opened_at=min(opened, default=None),
+    )
 
 
 def _begun_by(holes: list[Hole], seq: Seq) -> int:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from aggregator.applying.batch import DeadLetter
 from aggregator.applying.click_rows import CLICK_COLUMNS, copied
 from aggregator.applying.fold import ClickCounts, Folded
-from aggregator.applying.seqs import Hole, SeqBook, Watermark
+from aggregator.applying.seqs import Closing, Hole, SeqBook, Watermark
 from aggregator.programme.store import Programme, hold_programme, read_programme
 from database.pool import Connection, Pool, connected, only_row
 from database.queries import load_queries
@@ -29,6 +29,8 @@ _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 IDLE_IN_BATCH_MAX: Final = timedelta(seconds=5)
 """Between two statements of a batch lies some judging: a second at the very most."""
+
+_IDLE_MAX: Final = f"{IDLE_IN_BATCH_MAX.total_seconds():.0f}s"
 
 SESSIONS: Final = "advolink aggregator applying "
 """What the sessions that batches run in are called in Postgres, before their owner: so whoever takes a partition over
@@ -138,8 +140,7 @@ class ApplyingStore(StandingReader):
         async with connected(self._pool) as connection, connection.transaction():
             key = (claim.stream, claim.partition)
             expected = (claim.next_offset, claim.owner_epoch)
-            idle_max = f"{IDLE_IN_BATCH_MAX.total_seconds():.0f}s"
-            if not await connection.fetchval(_SQL["move_offset"], *key, next_offset, *expected, idle_max):
+            if not await connection.fetchval(_SQL["move_offset"], *key, next_offset, *expected, _IDLE_MAX):
                 raise OvertakenError(f"{claim.stream}/{claim.partition} is no longer at {claim.next_offset}")
             yield BatchWriter(connection, claim.stream, claim.partition)
 
@@ -152,7 +153,7 @@ class BatchWriter:
         self._key = (stream, partition)
 
     async def book(self, journals: Collection[JournalId]) -> SeqBook:
-        """Watermarks and open holes of `journals` in this partition."""
+        """Watermarks and holes of `journals` in this partition."""
         rows = await self._connection.fetch(_SQL["watermarks"], *self._key, list(journals))
         marks = {JournalId(row["journal"]): _watermark(dict(row)) for row in rows}
         rows = await self._connection.fetch(_SQL["holes"], *self._key, list(journals))
@@ -189,6 +190,14 @@ class BatchWriter:
         await self._connection.execute(_SQL[query], *self._key, *map(list, zip(*rows, strict=True)))
 
 
+async def hold_partition(connection: Connection, stream: Stream, partition: Partition) -> None:
+    """Keep every batch of a partition waiting until the caller's transaction ends.
+
+    Neither the partition's offset nor its epoch moves: a batch that waits goes on as if nothing had been.
+    """
+    await connection.execute(_SQL["hold_partition"], stream, partition, _IDLE_MAX)
+
+
 async def ensure_day(pool: Pool, day: date) -> None:
     """Make the raw partition of a UTC date where it is missing, in a transaction of its own."""
     async with connected(pool) as connection:
@@ -210,11 +219,14 @@ def _watermark_row(journal: JournalId, mark: Watermark) -> tuple[Any, ...]:
 
 def _hole(row: Mapping[str, Any]) -> Hole:
     seqs = (Seq(row["seq_from"]), Seq(row["seq_to"]))
-    return Hole(JournalId(row["journal"]), *seqs, HoleKind(row["kind"]), row["captured_after"])
+    closed = None if row["closed_at"] is None else Closing(row["closed_at"], row["closed_why"])
+    since = (row["captured_after"], row["opened_at"])
+    return Hole(JournalId(row["journal"]), *seqs, HoleKind(row["kind"]), *since, closed)
 
 
 def _hole_row(hole: Hole) -> tuple[Any, ...]:
-    return (hole.journal, hole.seq_from, hole.seq_to, hole.kind, hole.captured_after)
+    closed = (None, None) if hole.closed is None else (hole.closed.closed_at, hole.closed.why)
+    return (hole.journal, hole.seq_from, hole.seq_to, hole.kind, hole.captured_after, hole.opened_at, *closed)
 
 
 def _dead_letter_row(dead: DeadLetter) -> tuple[Any, ...]:

@@ -45,8 +45,8 @@ SELECT click_day_ensure($1);
 SELECT journal, seq, captured_at, sealed, first_captured_at FROM watermark
 WHERE stream = $1 AND partition = $2 AND journal = ANY($3::bytea[]);
 
--- holes: The open holes of some journals in a partition.
-SELECT journal, seq_from, seq_to, kind, captured_after FROM hole
+-- holes: The holes of some journals in a partition, closed ones too: what comes into them fills them.
+SELECT journal, seq_from, seq_to, kind, captured_after, opened_at, closed_at, closed_why FROM hole
 WHERE stream = $1 AND partition = $2 AND journal = ANY($3::bytea[]);
 
 -- put_watermarks: Move watermarks on; first_captured_at stays what it was at first.
@@ -59,9 +59,15 @@ SET seq = excluded.seq, captured_at = excluded.captured_at, sealed = excluded.se
 DELETE FROM hole USING unnest($3::bytea[], $4::bigint[]) AS gone (journal, seq_from)
 WHERE stream = $1 AND partition = $2 AND hole.journal = gone.journal AND hole.seq_from = gone.seq_from;
 
--- put_holes: Remember holes.
-INSERT INTO hole (stream, partition, journal, seq_from, seq_to, kind, captured_after)
-SELECT $1, $2, * FROM unnest($3::bytea[], $4::bigint[], $5::bigint[], $6::text[], $7::timestamptz[]);
+-- put_holes: Remember holes. Those that are left of others keep when these were opened and closed.
+INSERT INTO hole (
+    stream, partition, journal, seq_from, seq_to, kind, captured_after, opened_at, closed_at, closed_why
+)
+SELECT $1, $2, journal, seq_from, seq_to, kind, captured_after, coalesce(opened_at, now()), closed_at, closed_why
+FROM unnest(
+    $3::bytea[], $4::bigint[], $5::bigint[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::timestamptz[],
+    $10::text[]
+) AS made (journal, seq_from, seq_to, kind, captured_after, opened_at, closed_at, closed_why);
 
 -- put_dead_letters: Keep records that cannot be applied, each once, however often it is read from its offset.
 INSERT INTO dead_letter (stream, partition, log_offset, journal, seq, value, reason, detail, logged_at)
@@ -127,4 +133,9 @@ ON CONFLICT ON CONSTRAINT advocate_quarter_pkey DO UPDATE SET
 SELECT partition, next_offset FROM partition_offset WHERE stream = $1;
 
 -- open_holes: How many seqs are missing, by why.
-SELECT kind, sum(seq_to - seq_from + 1)::bigint AS seqs FROM hole GROUP BY kind;
+SELECT kind, sum(seq_to - seq_from + 1)::bigint AS seqs FROM hole WHERE closed_at IS NULL GROUP BY kind;
+
+-- hold_partition: Keep every batch of a partition waiting until this transaction ends; nothing moves.
+-- Were we to freeze now, they would wait for as long; Postgres ends our transaction instead.
+SELECT set_config('idle_in_transaction_session_timeout', $3, true)
+FROM partition_offset WHERE stream = $1 AND partition = $2 FOR UPDATE;

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from aggregator.applying.store import IDLE_IN_BATCH_MAX, BatchWriter, ensure_day
+from aggregator.applying.store import BatchWriter, ensure_day, hold_partition
 from aggregator.dead_letters.stored import DeadLetterState, StoredDeadLetter, Wanted
 from aggregator.programme.store import Programme, hold_programme
 from database.pool import Connection, Pool, connected
@@ -61,14 +61,12 @@ class DeadLetterStore:
     async def held(self, dead: StoredDeadLetter) -> AsyncIterator["HeldDeadLetter"]:
         """A transaction in which nobody else changes `dead` or applies anything of its partition.
 
-        Neither the partition's offset nor its epoch moves: a batch that waits for us goes on as if nothing had been.
         The dead letter's own row comes first: while it is being relayed we wait for it, and let batches pass.
         """
-        idle_max = f"{IDLE_IN_BATCH_MAX.total_seconds():.0f}s"
         async with connected(self._pool) as connection, connection.transaction():
             await connection.execute(_SQL["hold"], dead.dead_letter_id)
             programme = await hold_programme(connection)
-            await connection.execute(_SQL["hold_partition"], dead.stream, dead.partition, idle_max)
+            await hold_partition(connection, dead.stream, dead.partition)
             now = await _one(connection, dead.dead_letter_id)
             yield HeldDeadLetter(connection, dead if now is None else now, programme)
 

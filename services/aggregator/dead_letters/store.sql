@@ -49,11 +49,6 @@ WHERE ($1::text IS NULL OR dead.stream = $1)
 -- hold: Nobody else closes or relays a dead letter until this transaction ends.
 SELECT FROM dead_letter WHERE dead_letter_id = $1 FOR UPDATE;
 
--- hold_partition: Keep every batch of a partition waiting until this transaction ends; nothing moves.
--- Were we to freeze now, they would wait for as long; Postgres ends our transaction instead.
-SELECT set_config('idle_in_transaction_session_timeout', $3, true)
-FROM partition_offset WHERE stream = $1 AND partition = $2 FOR UPDATE;
-
 -- close: What a person made of a dead letter.
 UPDATE dead_letter SET closed_as = $2, closed_at = now(), closed_why = $3, replacement = $4
 WHERE dead_letter_id = $1 AND closed_as IS NULL;

@@ -4,10 +4,12 @@ SELECT place.stream, place.partition, place.next_offset, place.owner, place.stop
     coalesce((
         SELECT sum(seq_to - seq_from + 1) FROM hole
         WHERE hole.stream = place.stream AND hole.partition = place.partition AND kind = 'missing'
+            AND closed_at IS NULL
     ), 0)::bigint AS missing_seqs,
     coalesce((
         SELECT sum(seq_to - seq_from + 1) FROM hole
         WHERE hole.stream = place.stream AND hole.partition = place.partition AND kind = 'dead_letter'
+            AND closed_at IS NULL
     ), 0)::bigint AS dead_letter_seqs
 FROM partition_offset AS place
 LEFT JOIN aggregator_lease AS lease USING (owner)

@@ -1,19 +1,20 @@
 """Each seq is admitted once, whatever is sent again, left out or late; the holes are exactly what is not there."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aggregator.applying.seqs import NOTHING_CAPTURED, Admission, Hole, SeqBook, Watermark
+from aggregator.applying.seqs import NOTHING_CAPTURED, Admission, Closing, Hole, SeqBook, Watermark
 from link_events.identity import JournalId, Seq
 from link_events.reasons import HoleKind
 
 JOURNALS = [JournalId(bytes([number] * 8)) for number in (1, 2)]
 SEQ_MAX = 12
+GIVEN_UP = Closing(datetime(2022, 3, 1, tzinfo=UTC), "the disk is gone")
 
 
 def _captured_at(seq: int) -> datetime:
@@ -51,6 +52,12 @@ class Stored:
         was_open = book.discard(journal, seq)
         self._write(book)
         return was_open
+
+    def close(self) -> None:
+        """Give up whatever is missing, as the command does it: in the table alone."""
+        for place, hole in self.holes.items():
+            if hole.kind is HoleKind.MISSING and hole.closed is None:
+                self.holes[place] = replace(hole, closed=GIVEN_UP)
 
     def _write(self, book: SeqBook) -> None:
         self.marks |= book.changed_watermarks
@@ -277,3 +284,63 @@ def test_a_book_in_which_nothing_changed_has_nothing_to_store() -> None:
     book = SeqBook(stored.marks, stored.holes.values())
     assert {_admit(book, one) for one in SHUFFLED} == {Admission.DUPLICATE}
     assert (book.changed_watermarks, book.holes_gone, book.holes_made) == ({}, [], [])
+
+
+@given(_deliveries(), st.sets(st.integers(0, 40)))
+@example(SHUFFLED, {1, 2, 3, 4, 5, 6})
+def test_closing_holes_in_between_loses_nothing(deliveries: list[Delivery], cuts: set[int]) -> None:
+    """Whatever is closed whenever: what comes is admitted as if nothing had been, and the same seqs are not there."""
+    left_alone, closed_often = Stored(), Stored()
+    for batch in _split(deliveries, cuts):
+        assert closed_often.apply(batch) == left_alone.apply(batch)
+        closed_often.close()
+    assert closed_often.marks == left_alone.marks
+    for journal in JOURNALS:
+        for kind in HoleKind:
+            assert closed_often.seqs(journal, kind) == left_alone.seqs(journal, kind)
+
+
+@given(_deliveries(), _deliveries())
+def test_what_is_left_of_a_closed_hole_is_closed_and_nothing_else_is(
+    before: list[Delivery], after: list[Delivery]
+) -> None:
+    """Neither a split nor a neighbour opens it; what is missing from later on is open."""
+    stored = Stored()
+    stored.apply(before)
+    given_up = {journal: set(stored.seqs(journal, HoleKind.MISSING)) for journal in JOURNALS}
+    stored.close()
+    stored.apply(after)
+    for hole in stored.holes.values():
+        seqs = set(range(hole.seq_from, hole.seq_to + 1))
+        if hole.closed is None:
+            assert hole.kind is HoleKind.DEAD_LETTER or not seqs & given_up[hole.journal]
+        else:
+            assert (hole.closed, hole.kind) == (GIVEN_UP, HoleKind.MISSING)
+            assert seqs <= given_up[hole.journal]
+
+
+def test_a_dead_letter_that_comes_into_a_closed_hole_is_open() -> None:
+    """It is not missing any more, and a person can still replay it."""
+    stored = Stored()
+    stored.apply([Delivery(JOURNALS[0], Seq(4))])
+    stored.close()
+    assert stored.apply([Delivery(JOURNALS[0], Seq(2), readable=False)]) == [Admission.FILLS_HOLE]
+    states = [(hole.seq_from, hole.kind, hole.closed) for hole in stored.holes.values()]
+    assert sorted(states) == [
+        (1, HoleKind.MISSING, GIVEN_UP),
+        (2, HoleKind.DEAD_LETTER, None),
+        (3, HoleKind.MISSING, GIVEN_UP),
+    ]
+    assert stored.apply([Delivery(JOURNALS[0], Seq(2))]) == [Admission.FILLS_HOLE]
+
+
+def test_what_is_left_of_a_hole_was_opened_when_the_whole_was() -> None:
+    """And neighbours that become one, when the older one was."""
+    opened_at = datetime(2022, 3, 1, tzinfo=UTC)
+    hole = Hole(JOURNALS[0], Seq(1), Seq(3), HoleKind.DEAD_LETTER, NOTHING_CAPTURED, opened_at)
+    book = SeqBook({JOURNALS[0]: Watermark(Seq(3))}, [hole])
+    book.admit(JOURNALS[0], Seq(2), _captured_at(2))
+    assert book.holes_made == [replace(hole, seq_to=Seq(1)), replace(hole, seq_from=Seq(3))]
+    book = SeqBook({JOURNALS[0]: Watermark(Seq(3))}, [hole])
+    book.admit_dead_letter(JOURNALS[0], Seq(4))
+    assert book.holes_made == [replace(hole, seq_to=Seq(4))]

@@ -1,0 +1,1 @@
+"""Holes as people see them, and how a person closes one."""
