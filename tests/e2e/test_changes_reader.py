@@ -91,7 +91,7 @@ def _read_until_killed(url: str, key: str, copy: Path, rng: random.Random) -> No
 
     reader = subprocess.Popen([sys.executable, changes_reader.__file__, url, key, str(copy)])
     try:
-        eventually(came_further, what=f"the reader has come {pages} steps further")
+        eventually(came_further, seconds_max=60, what=f"the reader has come {pages} steps further")
     finally:
         reader.kill()
         reader.wait(timeout=30)

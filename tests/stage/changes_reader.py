@@ -5,6 +5,7 @@ FILE holds what was read and up to where, replaced in one step after every page.
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,11 +47,12 @@ def client(url: str, key: str) -> httpx2.Client:
 
 
 def main() -> None:
-    """Read for ever."""
+    """Read for ever; an aggregator that is away or has no time is asked again."""
     url, key, path = sys.argv[1:]
     with client(url, key) as api:
         while True:
-            read_page(api, Path(path))
+            with suppress(httpx2.HTTPError):
+                read_page(api, Path(path))
 
 
 if __name__ == "__main__":
