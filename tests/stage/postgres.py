@@ -79,6 +79,20 @@ class Server:
         """Run one statement for its effect, as superuser in the first database."""
         asyncio.run(_execute(self.admin_dsn, sql))
 
+    def dump(self, dsn: str, file: Path) -> None:
+        """Back a database up as docs/operations.md says, while it is used."""
+        self._run("pg_dump", "-Fc", "-f", str(file), dsn)
+
+    def restore(self, file: Path, database: str) -> str:
+        """Make `database` of a backup, and say how to reach it."""
+        self.execute(f"CREATE DATABASE {database}")
+        self._run("pg_restore", "-d", self.dsn(database), str(file))
+        return self.dsn(database)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        """Run one of Postgres's own programs."""
+        subprocess.run([self.cluster.binaries.command(program), *arguments], check=True)
+
     def _serves(self) -> bool:
         if self.is_dead():
             with self._log.open("ab") as log:

@@ -12,6 +12,7 @@ import pytest
 from link_events.identity import Code
 from redirector.journal.acks import FILE_NAME
 from redirector.journal.segments import segment_path
+from stage.forgetting import FORGET_ALL, FORGET_THE_TAIL
 from stage.journals import frame_ends, logged_records, overwrite, records_in, told_once
 from stage.postgres import Server, small_tablespace
 from stage.proxy import Cut, Proxy, proxied
@@ -132,20 +133,6 @@ async def test_what_was_journaled_without_a_log_is_shipped_by_the_next_life(
     async with on(dsn, journals, key) as second:
         await second.shipped()
         assert await logged_records(database_dsn) == records_in(second.journal_directory)
-
-
-FORGET_THE_TAIL = """
-DELETE FROM log_record AS r USING log_partition AS p
-WHERE p.stream = r.stream AND p.partition = r.partition AND r.log_offset >= p.next_offset / 2;
-UPDATE log_partition SET next_offset = next_offset / 2;
-UPDATE log_journal AS j SET last_seq = coalesce(
-    (
-        SELECT max(seq) FROM log_record AS r
-        WHERE (r.journal, r.stream, r.partition) = (j.journal, j.stream, j.partition)
-    ), 0
-);
-"""
-FORGET_ALL = "TRUNCATE log_record; UPDATE log_partition SET next_offset = 0; DELETE FROM log_journal"
 
 
 @pytest.mark.parametrize("forget", [FORGET_THE_TAIL, FORGET_ALL])
