@@ -9,10 +9,14 @@ READY := $(VENV)/ready
 CACHES := .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
 PYTHON ?=
 ARGS ?=
+MINUTES ?= 5
+SEED ?= 1
+LOG ?= kafka
+FAULTS ?= 0
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run run-kafka test test-long test-all check docs bench lock clean
+.PHONY: help setup run run-kafka test test-long test-all chaos check docs bench lock clean
 
 help: ## say what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -58,6 +62,9 @@ docs: setup ## bring schemas/openapi/ and the tables of docs/operations.md up to
 
 bench: setup ## measure, and print ratios
 	@PYTHONPATH=tests $(BIN)/python bench/run.py $(ARGS)
+
+chaos: setup ## throw faults at a whole stack under load for MINUTES, with SEED, on LOG=postgres|kafka, FAULTS of each kind
+	@PYTHONPATH=tests $(BIN)/python -m stage.chaos --minutes $(MINUTES) --seed $(SEED) --log $(LOG) --faults $(FAULTS)
 
 lock: setup ## bring requirements.lock up to pyproject.toml (ARGS=--upgrade takes newer versions)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \

@@ -135,13 +135,16 @@ async def small_pool(dsn: str, *, application: str) -> AsyncIterator[asyncpg.Poo
 
 @asynccontextmanager
 async def translated_outage() -> AsyncIterator[None]:
-    """Turn whatever means "Postgres is away" inside the block into DatabaseAwayError."""
+    """Turn whatever means "Postgres is away" inside the block into DatabaseAwayError.
+
+    A rollback that follows an outage may stumble over the state that the outage has left: that is the same outage.
+    """
     try:
         yield
     except _AWAY as error:
         raise _outage(error) from error
     except asyncpg.InterfaceError as error:
-        if not _GONE.search(str(error)):
+        if not (_GONE.search(str(error)) or isinstance(error.__context__, _AWAY)):
             raise
         raise DatabaseAwayError(str(error)) from error
 

@@ -23,6 +23,9 @@ from stage.waiting import eventually_async
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
+DRIFT: Final = _SQL["drift"]
+"""Where counts are not what raw clicks add up to."""
+
 CONTEXT: Final = Context(load_named_agents())
 CONNECTIONS_MAX: Final = 16
 
@@ -83,7 +86,7 @@ class Pipe:
 
     async def drift(self) -> list[tuple[object, ...]]:
         """Where counts are not what raw clicks add up to: (table, key, day, counts, the same from raw)."""
-        return await fetch(self.dsn, _SQL["drift"])
+        return await fetch(self.dsn, DRIFT)
 
     async def raw(self) -> list[tuple[object, ...]]:
         """Every raw click by its name: (journal, partition, seq), in canonical order."""

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -32,12 +33,17 @@ killed server loses what it had not written."""
 
 
 class Server:
-    """A Postgres that runs, and can be killed and started again."""
+    """A Postgres that runs, and can be killed, frozen and started again.
+
+    Its methods block: async tests call them through `asyncio.to_thread`, and go on meanwhile.
+    """
 
     def __init__(self, cluster: Cluster, log: Path) -> None:
         self.cluster = cluster
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+        # The leash ends a server with the thread that started it: one that lives as long as the tests do.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="postgres")
 
     @property
     def admin_dsn(self) -> str:
@@ -59,13 +65,23 @@ class Server:
             raise LookupError("this Postgres was never started")
         return self._process.pid
 
-    def start(self) -> None:
-        """Start it and wait until it serves. One that dies at once after a kill is started again, as `up` does."""
-        eventually(self._serves, seconds_max=60, what=f"Postgres serves; its log is\n{self._log.read_text()}")
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a postmaster, frozen or not."""
+        return self._process is not None and self._process.poll() is None
 
-    def is_dead(self) -> bool:
-        """Whether its process has ended."""
-        return self._process is None or self._process.poll() is not None
+    @property
+    def log(self) -> str:
+        """What it said."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def start(self) -> None:
+        """Start it unless it runs, thaw it, and wait until it serves.
+
+        One that dies at once after a kill is started again, as `up` does.
+        """
+        self.thaw()
+        self._starter.submit(self._run_until_serving).result()
 
     def kill(self) -> None:
         """End it as a crash would."""
@@ -73,7 +89,21 @@ class Server:
 
     def stop(self) -> None:
         """End it as `up` does."""
+        self.thaw()
         self._end(signal.SIGINT)
+
+    def freeze(self) -> None:
+        """Stop the postmaster in its tracks: who is connected goes on, nobody else gets in."""
+        self._send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._send(signal.SIGCONT)
+
+    def close(self) -> None:
+        """End it for good."""
+        self.stop()
+        self._starter.shutdown()
 
     def execute(self, sql: str) -> None:
         """Run one statement for its effect, as superuser in the first database."""
@@ -93,8 +123,11 @@ class Server:
         """Run one of Postgres's own programs."""
         subprocess.run([self.cluster.binaries.command(program), *arguments], check=True)
 
+    def _run_until_serving(self) -> None:
+        eventually(self._serves, seconds_max=60, what=f"Postgres serves; its log is\n{self.log}")
+
     def _serves(self) -> bool:
-        if self.is_dead():
+        if not self.is_running:
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
                     leashed(self.cluster.command(), account=self.cluster.home.account),
@@ -107,9 +140,13 @@ class Server:
                 )
         return asyncio.run(is_serving(self.admin_dsn))
 
+    def _send(self, number: signal.Signals) -> None:
+        if self._process is not None and self.is_running:
+            self._process.send_signal(number)
+
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(number)
+            self._send(number)
             self._process.wait(timeout=30)
 
 
@@ -125,7 +162,7 @@ def launched_postgres(choice: PostgresChoice = PostgresChoice.AUTO) -> Iterator[
             need(Requirement.POSTGRES, present=False, reason=str(error))
             raise  # not reached: need() skips or fails
         server = Server(cluster, log)
-        held.callback(server.stop)
+        held.callback(server.close)
         server.start()
         yield server
 

@@ -28,7 +28,8 @@ class Proxy:
     """Takes connections on to the server at `address` while it is open.
 
     `delay_s` and `slice_bytes` may be set at any time: how long everything is held up, and how much is passed on at
-    once.
+    once. `held_bytes`, `pieces` and `unanswered` say what clients have felt of it: bytes that had to wait, pieces that
+    were passed on, and open connections on which the server has not said anything yet.
     """
 
     def __init__(self, address: tuple[str, int], port: int = 0) -> None:
@@ -43,6 +44,9 @@ class Proxy:
         self.cuts = 0
         self.delay_s = 0.0
         self.slice_bytes = CHUNK_BYTES
+        self.held_bytes = 0
+        self.pieces = 0
+        self.unanswered = 0
 
     async def open(self) -> None:
         """Listen, always on the same port, and pass everything on; also what was held while it was frozen."""
@@ -60,9 +64,11 @@ class Proxy:
         self._closing.set()
         await self.sever()
 
-    async def sever(self) -> None:
-        """Break the connections that are open, and take new ones."""
+    async def sever(self) -> int:
+        """Break the connections that are open, say how many, and take new ones."""
+        severed = len(self._connections)
         await cancel_all(self._connections)
+        return severed
 
     def freeze(self) -> None:
         """Take connections and pass nothing on, as a server does that hangs or a network that swallows."""
@@ -117,19 +123,29 @@ class Proxy:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
-            while said := await reader.read(CHUNK_BYTES):
+            self.unanswered += 1
+            try:
+                said = await reader.read(CHUNK_BYTES)
+            finally:
+                self.unanswered -= 1
+            while said:
                 await self._pass_on(said, writer)
+                said = await reader.read(CHUNK_BYTES)
             writer.close()
             await writer.wait_closed()  # the last words of a server that hangs up
 
     async def _pass_on(self, said: bytes, writer: asyncio.StreamWriter) -> None:
         for start in range(0, len(said), self.slice_bytes):
+            piece = said[start : start + self.slice_bytes]
+            if self.delay_s or not self._passable.is_set():
+                self.held_bytes += len(piece)
             if self.delay_s:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self.delay_s):
                         await self._closing.wait()
             await self._passable.wait()
-            writer.write(said[start : start + self.slice_bytes])
+            self.pieces += 1
+            writer.write(piece)
             await writer.drain()
 
 

@@ -1,4 +1,4 @@
-"""Waiting on a condition with a deadline: the only place where tests sleep."""
+"""Waiting on a condition with a deadline, and for as long as a fault is to last: the only place where tests sleep."""
 
 import asyncio
 import time
@@ -45,6 +45,11 @@ async def eventually_async(
         if time.monotonic() > deadline:
             raise AssertionError(_late(what or str(condition), seconds_max, value))
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def elapse(seconds: float) -> None:
+    """Let time pass, where how long something lasts is itself what is tested."""
+    await asyncio.sleep(seconds)
 
 
 def _late(what: str, seconds_max: float, value: object) -> str:

@@ -95,7 +95,7 @@ async def _is_dead_of(server: Server, dsn: str) -> bool:
     """Write to its log, and say whether that has ended it."""
     with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
         await execute(dsn, "SELECT pg_logical_emit_message(true, 'fill', repeat('x', 1000000))")
-    return server.is_dead()
+    return not server.is_running
 
 
 async def _interrupted(pipe: Pipe, times: int, cause: Interruption) -> bool:

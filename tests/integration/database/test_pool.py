@@ -3,7 +3,9 @@
 import asyncio
 import traceback
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -12,7 +14,7 @@ import pytest
 from database.pool import DatabaseAwayError, Pool, UnreadableDsnError, connected, connected_once, open_pool
 from stage.postgres import Server
 from stage.sql import execute, fetch_value, session, waiting_for_locks
-from stage.waiting import eventually_async
+from stage.waiting import elapse, eventually, eventually_async
 
 KILL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pool test'"
 ASLEEP = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
@@ -36,6 +38,12 @@ async def frail_pool(frail_module_dsn: str) -> AsyncIterator[Pool]:
     )
     yield pool
     pool.terminate()
+
+
+def _ended_meanwhile(dsn: str, pid: int) -> None:
+    """End a session and wait until its process is gone; blocking, so that its client reads nothing meanwhile."""
+    ThreadPoolExecutor(1).submit(asyncio.run, execute(dsn, f"SELECT pg_terminate_backend({pid})")).result()
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), what=f"backend {pid} is gone")
 
 
 async def _ask(pool: Pool, sql: str = "SELECT 1", *values: Any) -> Any:
@@ -105,6 +113,27 @@ async def test_a_connection_that_is_killed_in_a_transaction_is_an_outage(pool: P
     with pytest.raises(DatabaseAwayError):
         await killed_half_way()
     assert await _ask(pool, "SELECT timezone FROM programme") == "UTC"
+
+
+async def test_a_copy_on_a_connection_that_has_just_been_ended_is_an_outage(pool: Pool, module_dsn: str) -> None:
+    """Also in the moment in which the driver has read that it was ended, and not yet that it is closed.
+
+    It then stumbles over its own state, and again when the transaction is rolled back.
+    """
+
+    async def rows() -> AsyncIterator[bytes]:
+        yield b""
+
+    async def ended_before_a_copy() -> None:
+        async with connected(pool) as connection, connection.transaction():
+            _ended_meanwhile(module_dsn, await connection.fetchval("SELECT pg_backend_pid()"))
+            await elapse(0)
+            await elapse(0)  # what the server said last was read, and not yet that it hung up
+            await connection.copy_to_table("click", source=rows(), format="binary")
+
+    with pytest.raises(DatabaseAwayError):
+        await ended_before_a_copy()
+    assert await _ask(pool) == 1
 
 
 async def test_a_pool_whose_connections_are_all_in_use_is_an_outage(pool: Pool) -> None:

@@ -1,0 +1,124 @@
+"""The services of a stack under chaos: processes that are killed, frozen, watched and started again."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+
+from local.programs import leashed
+from stage.ports import free_port
+from stage.requirements import REPOSITORY
+
+TESTS: Final = REPOSITORY / "tests"
+
+
+def started(command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """A process that can import what tests can, and dies with the thread that calls this."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            leashed(command),
+            env={**os.environ, "PYTHONPATH": str(TESTS), **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counters of one service over all its lives: each begins at 0, and what it came to is what was last seen of it."""
+
+    _lives: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def note(self, pid: int, metrics: str) -> None:
+        """What a life says of itself, in Prometheus's text format."""
+        samples = (line.rpartition(" ") for line in metrics.splitlines() if not line.startswith("#"))
+        self._lives[pid] = Counter({name: int(float(value)) for name, _, value in samples if "_total" in name})
+
+    def total(self, metric: str) -> int:
+        """What a counter came to, over all lives and labels."""
+        name = f"advolink_{metric}_total"
+        return sum(
+            value for life in self._lives.values() for sample, value in life.items() if sample.partition("{")[0] == name
+        )
+
+
+class Child:
+    """One service under its name, on its ports, in as many lives as it takes."""
+
+    def __init__(self, name: str, service: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.name = name
+        self.port, management_port = free_port(), free_port()
+        self.tally = Tally()
+        self._command = [sys.executable, "-m", "stage.chaos.process", service, *arguments]
+        prefix = f"ADVOLINK_{service.upper()}_"
+        ports = {f"{prefix}PORT": str(self.port), f"{prefix}MANAGEMENT_PORT": str(management_port)}
+        self._environment = {**environment, **ports}
+        self._management = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{management_port}", timeout=3)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, directory: Path) -> None:
+        """Begin another life."""
+        self._process = started(self._command, directory / f"{self.name}.log", self._environment)
+
+    @property
+    def pid(self) -> int:
+        """The pid of this life.
+
+        Raises:
+            LookupError: it was never started.
+        """
+        if self._process is None:
+            raise LookupError(f"{self.name} was never started")
+        return self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """The exit status of this life; None while it lasts."""
+        return self._process.poll() if self._process is not None else None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, if it is alive."""
+        if self._process is not None and self.status is None:
+            self._process.send_signal(number)
+
+    def end(self, number: signal.Signals, *, seconds_max: float = 30) -> int:
+        """End this life; its exit status."""
+        self.send(number)
+        if self._process is None:
+            return 0
+        return self._process.wait(timeout=seconds_max)
+
+    async def readiness(self) -> Mapping[str, Any]:
+        """What /readyz says; nothing where nobody answers."""
+        try:
+            answer: dict[str, Any] = (await self._management.get("/readyz")).json()
+        except httpx2.TransportError:
+            return {}
+        return answer
+
+    async def gauge(self, name: str) -> int:
+        """What a metric without labels says now; 0 where nobody answers."""
+        lines = (await self.scrape()).splitlines()
+        return next((int(float(line.split()[1])) for line in lines if line.startswith(f"advolink_{name} ")), 0)
+
+    async def scrape(self) -> str:
+        """Its metrics, which are also noted in the tally; empty where nobody answers."""
+        try:
+            text = (await self._management.get("/metrics")).text
+        except httpx2.TransportError:
+            return ""
+        self.tally.note(self.pid, text)
+        return text
+
+    async def close(self) -> None:
+        """End it for good."""
+        self.end(signal.SIGKILL)
+        await self._management.aclose()

@@ -1,0 +1,275 @@
+"""A whole stack under chaos: one redirector, two aggregators, a load, and proxies before Postgres and Kafka.
+
+Services reach Postgres and Kafka only through the proxies. Whoever looks at the outcome goes to Postgres directly.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import httpx2
+
+from aggregator.applying.store import SESSIONS
+from database.keys import Scope, create_key
+from database.pool import DatabaseAwayError, translated_outage
+from event_log.kafka.topics import apply_topics
+from link_events.streams import PARTITIONS_DEFAULT, partition_of
+from stage.chaos.children import Child, started
+from stage.chaos.failpoints import Failpoints
+from stage.chaos.fates import FateReader
+from stage.chaos.guards import Guard, switch_off_in_database
+from stage.chaos.load import Load
+from stage.kafka import Broker
+from stage.postgres import Server
+from stage.proxy import CHUNK_BYTES, HOST, Proxy, opened_proxy, proxied
+from stage.sql import fetch
+from stage.topics import untouched_topics
+from stage.waiting import eventually_async
+
+LEASE_SECONDS: Final = 2
+HEARTBEAT_SECONDS: Final = 1
+SEGMENT_BYTES: Final = 2**20
+"""The smallest there are: one is full after a few seconds."""
+
+JOURNAL_BYTES_MAX: Final = 256 * 2**20
+WELL_SECONDS_MAX: Final = 90
+ADVOCATES_PER_PARTITION: Final = 2
+
+OWNERS: Final = (
+    "SELECT partition, owner, owner_epoch FROM aggregator_lease LEFT JOIN partition_offset USING (owner)"
+    " WHERE expires_at > now()"
+)
+"""Of every aggregator that is alive, also where it holds nothing. The clicks' partitions are all there are."""
+SERVICES_SESSIONS: Final = (
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'advolink %'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a stack stands on: a server, an empty migrated database in it, and a broker where there is a Kafka."""
+
+    server: Server
+    dsn: str
+    broker: Broker | None = None
+
+
+@dataclass(slots=True)
+class Cluster:
+    """Everything that runs, and how it is made well again."""
+
+    directory: Path
+    ground: Ground
+    postgres_proxy: Proxy
+    kafka_proxy: Proxy | None
+    failpoints: Failpoints
+    redirector: Child
+    aggregators: Sequence[Child]
+    fates: FateReader
+    topic_prefix: str = ""
+    frozen_backends: set[int] = field(default_factory=set)
+    ended_by_themselves: list[str] = field(default_factory=list)
+    _load: subprocess.Popen[bytes] | None = None
+
+    @property
+    def dsn(self) -> str:
+        """The database, past the proxy."""
+        return self.ground.dsn
+
+    @property
+    def children(self) -> Sequence[Child]:
+        """Every service."""
+        return [self.redirector, *self.aggregators]
+
+    def total(self, metric: str) -> int:
+        """What a counter came to in all services and all their lives."""
+        return sum(child.tally.total(metric) for child in self.children)
+
+    async def owners(self) -> Mapping[int, tuple[str, int]]:
+        """Who holds which partition, and in which epoch."""
+        rows = await fetch(self.dsn, OWNERS)
+        return {partition: (owner, epoch) for partition, owner, epoch in rows if partition is not None}
+
+    async def sessions(self) -> Sequence[int]:
+        """The pids of the backends that serve the services; those of the work itself first."""
+        query = f"{SERVICES_SESSIONS} ORDER BY application_name NOT LIKE '{SESSIONS}%', pid"
+        return [pid for (pid,) in await fetch(self.dsn, query)]
+
+    async def scrape(self) -> None:
+        """Note the counters of every service that answers."""
+        await asyncio.gather(*(child.scrape() for child in self.children if child.status is None))
+
+    def start_load(self, load: Load) -> None:
+        """Begin to send requests."""
+        self._load = started(load.command(), self.directory / "load.log")
+
+    def stop_load(self) -> None:
+        """End it, when every request under way has its fate."""
+        if self._load is not None:
+            self._load.send_signal(signal.SIGTERM)
+            if self._load.wait(timeout=60):
+                raise RuntimeError(f"the load has failed; see {self.directory}/load.log")
+            self._load = None
+
+    async def heal(self) -> None:
+        """Take every fault back, and start again what has died."""
+        self.failpoints.disarm()
+        for proxy in filter(None, (self.postgres_proxy, self.kafka_proxy)):
+            proxy.delay_s, proxy.slice_bytes = 0.0, CHUNK_BYTES
+            await proxy.open()
+        for pid in self.frozen_backends:
+            send_signal(pid, signal.SIGCONT)
+        self.frozen_backends.clear()
+        for child in self.children:
+            child.send(signal.SIGCONT)
+        self.restart()
+        servers = [server for server in (self.ground.server, self.ground.broker) if server is not None]
+        for server in servers:
+            server.thaw()
+        await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers if not server.is_running))
+
+    def restart(self) -> None:
+        """Start again every service that has died, as what supervises them does."""
+        self._restart(self.children)
+
+    def restart_aggregators(self) -> None:
+        """The same, where the redirector was stopped for good."""
+        self._restart(self.aggregators)
+
+    def _restart(self, children: Sequence[Child]) -> None:
+        for child in children:
+            if child.status is not None:
+                if child.status != -signal.SIGKILL:
+                    self.ended_by_themselves.append(f"{child.name} has ended with status {child.status}")
+                child.start(self.directory)
+
+    async def until_well(self) -> None:
+        """Wait until every service works again, and every partition is held by one of two aggregators."""
+        await eventually_async(self._is_well, seconds_max=WELL_SECONDS_MAX, what=f"all is well; see {self.directory}")
+
+    async def close(self) -> None:
+        """End every process, whatever its state."""
+        if self._load is not None:
+            self._load.kill()
+            self._load.wait(timeout=30)
+        for pid in self.frozen_backends:
+            send_signal(pid, signal.SIGCONT)
+        for child in self.children:
+            await child.close()
+
+    async def _is_well(self) -> bool:
+        self.restart()
+        for child in self.children:
+            readiness = await child.readiness()
+            if not (readiness.get("ready") and all(readiness["known"].values())):
+                return False
+        try:
+            async with translated_outage():
+                rows = await fetch(self.dsn, OWNERS)
+        except DatabaseAwayError:
+            return False
+        held = Counter(owner for partition, owner, _ in rows if partition is not None)
+        return held.total() == PARTITIONS_DEFAULT and len(held) == len({row[1] for row in rows}) == len(
+            self.aggregators
+        )
+
+
+def send_signal(pid: int, number: signal.Signals) -> bool:
+    """Send a signal to a process that is none of our children; whether it was there."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@asynccontextmanager
+async def opened_cluster(directory: Path, ground: Ground, off: Collection[Guard] = ()) -> AsyncIterator[Cluster]:
+    """A stack that is well, with some guards switched off."""
+    async with AsyncExitStack() as held:
+        postgres_proxy, proxied_dsn = await held.enter_async_context(proxied(ground.dsn))
+        environment = {"ADVOLINK_POSTGRES_DSN": proxied_dsn}
+        kafka_proxy, topic_prefix = None, ""
+        if (broker := ground.broker) is not None:
+            behind = (HOST, broker.proxied_port)
+            kafka_proxy = await held.enter_async_context(opened_proxy(behind, broker.proxy_port))
+            topic_prefix = await _made_topics(broker)
+            environment |= {
+                "ADVOLINK_EVENT_LOG": "kafka",
+                "ADVOLINK_KAFKA_BOOTSTRAP": broker.bootstrap_through_proxy,
+                "ADVOLINK_KAFKA_TOPIC_PREFIX": topic_prefix,
+            }
+        for guard in off:
+            await switch_off_in_database(guard, ground.dsn)
+        failpoints, fates = Failpoints(directory / "failpoints"), FateReader(directory / "fates")
+        failpoints.directory.mkdir()
+        fates.directory.mkdir()
+        arguments = [str(failpoints.directory), *off]
+        cluster = Cluster(
+            directory,
+            *(ground, postgres_proxy, kafka_proxy, failpoints),
+            Child("redirector", "redirector", arguments, {**environment, **_redirector_settings(directory)}),
+            [Child(f"aggregator-{number}", "aggregator", arguments, _aggregator(environment)) for number in (1, 2)],
+            *(fates, topic_prefix),
+        )
+        held.push_async_callback(cluster.close)
+        for child in cluster.children:
+            child.start(directory)
+        await cluster.until_well()
+        yield cluster
+
+
+async def issued_codes(cluster: Cluster) -> Sequence[str]:
+    """Links of several advocates in every partition, and one more for every other advocate."""
+    key = await create_key(cluster.dsn, name="chaos", scopes=[Scope.ADMIN])
+    headers = {"Authorization": f"Bearer {key}"}
+    codes = []
+    async with httpx2.AsyncClient(base_url=f"http://{HOST}:{cluster.redirector.port}", headers=headers) as client:
+        for number, advocate in enumerate(_advocates()):
+            (await client.put(f"/v1/advocates/{advocate}", json={})).raise_for_status()
+            for alias in (f"{advocate}-a", f"{advocate}-b")[: 1 + number % 2]:
+                body = {"advocate_id": advocate, "destination": f"https://example.com/{alias}", "alias": alias}
+                (await client.post("/v1/links", json=body)).raise_for_status()
+                codes.append(alias)
+    return codes
+
+
+def _advocates() -> Sequence[str]:
+    """Names such that every partition has as many."""
+    chosen: dict[int, list[str]] = {partition: [] for partition in range(PARTITIONS_DEFAULT)}
+    number = 0
+    while any(len(names) < ADVOCATES_PER_PARTITION for names in chosen.values()):
+        number += 1
+        names = chosen[partition_of(f"advocate-{number}", PARTITIONS_DEFAULT)]
+        if len(names) < ADVOCATES_PER_PARTITION:
+            names.append(f"advocate-{number}")
+    return [name for names in chosen.values() for name in names]
+
+
+def _redirector_settings(directory: Path) -> Mapping[str, str]:
+    return {
+        "ADVOLINK_REDIRECTOR_JOURNAL_DIR": str(directory / "journals"),
+        "ADVOLINK_REDIRECTOR_JOURNAL_SEGMENT_BYTES": str(SEGMENT_BYTES),
+        "ADVOLINK_REDIRECTOR_JOURNAL_BYTES_MAX": str(JOURNAL_BYTES_MAX),
+        "ADVOLINK_REDIRECTOR_JOURNAL_FULL_POLICY": "refuse",
+        "ADVOLINK_REDIRECTOR_HEARTBEAT_INTERVAL": str(HEARTBEAT_SECONDS),
+        "ADVOLINK_REDIRECTOR_PUBLIC_URL": "https://go.example.com",
+    }
+
+
+def _aggregator(environment: Mapping[str, str]) -> Mapping[str, str]:
+    return {**environment, "ADVOLINK_AGGREGATOR_LEASE": str(LEASE_SECONDS)}
+
+
+async def _made_topics(broker: Broker) -> str:
+    """The prefix of fresh topics, made without the proxy."""
+    connection = untouched_topics(broker.bootstrap)
+    await apply_topics(connection, partitions=PARTITIONS_DEFAULT, replication_factor=1)
+    return connection.topic_prefix

@@ -1,0 +1,102 @@
+"""The end of a run: everything is healed and drained, and what the stack holds then is looked at.
+
+Nothing of the services' own is believed: clicks and counts are read with SQL of the tests, the journals' files and the
+log's end are looked at from outside.
+"""
+
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from database.queries import load_queries
+from event_log.kafka.connection import KafkaConnection
+from link_events.identity import JournalId, Origin, Seq
+from link_events.streams import Partition, Stream
+from redirector.journal.inspecting import inspect_all
+from stage.chaos.cluster import Cluster
+from stage.chaos.fates import FateReader, RequestId
+from stage.chaos.verdict import Found, RawClick, Wrong
+from stage.log_forms import opened_kafka_log, opened_postgres_log
+from stage.pipe import DRIFT
+from stage.sql import fetch
+from stage.waiting import eventually_async
+
+_SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+
+DRAINED_SECONDS_MAX: Final = 60
+
+
+async def drain(cluster: Cluster) -> Mapping[Wrong, Sequence[str]]:
+    """Let everything that was journaled be applied, with nothing new coming in; what of it did not end well.
+
+    The redirector is stopped in order, so that no heartbeat moves the ends any more.
+    """
+
+    async def is_shipped() -> bool:
+        return await cluster.redirector.gauge("journal_unacked_events") == 0
+
+    try:
+        await eventually_async(is_shipped, seconds_max=DRAINED_SECONDS_MAX, what="everything is shipped")
+    except AssertionError as error:
+        return {Wrong.UNSHIPPED: [str(error)]}
+    await cluster.scrape()
+    status = cluster.redirector.end(signal.SIGTERM)
+    unshipped = [
+        f"journal {report.journal}: {report.unacked} events unacked, {report.faults}"
+        for report in inspect_all(cluster.directory / "journals")
+        if report.unacked or report.faults
+    ]
+    ended = [f"the redirector stops in order with status {status}"] if status else []
+    found = {Wrong.ENDED: ended, Wrong.UNSHIPPED: unshipped, Wrong.LAG: await _lag(cluster)}
+    await cluster.scrape()
+    return found
+
+
+async def look(cluster: Cluster, drained: Mapping[Wrong, Sequence[str]]) -> Found:
+    """What the stack holds."""
+    dsn = cluster.dsn
+    raw = [
+        RawClick(_origin(journal, partition, seq).event_id, RequestId(request) if request else None)
+        for journal, partition, seq, request in await fetch(dsn, _SQL["clicks"])
+    ]
+    lines = {
+        wrong: [line for (line,) in await fetch(dsn, _SQL[query])]
+        for wrong, query in {Wrong.HOLE: "holes", Wrong.DEAD_LETTER: "dead_letters", Wrong.STOPPED: "stopped"}.items()
+    }
+    drift = [str(row) for row in await fetch(dsn, DRIFT)]
+    ended = [*drained.get(Wrong.ENDED, ()), *cluster.ended_by_themselves]
+    others = {**drained, Wrong.ENDED: ended, **lines, Wrong.DRIFT: drift}
+    return Found(FateReader(cluster.fates.directory).new(), raw, others)
+
+
+async def _lag(cluster: Cluster) -> Sequence[str]:
+    """Where the log and what is applied of it do not come to the same end."""
+
+    async def behind() -> Mapping[int, tuple[int, int]]:
+        cluster.restart_aggregators()
+        applied = dict(await fetch(cluster.dsn, _SQL["applied"]))
+        ends = await _ends(cluster)
+        return {part: (applied.get(part, 0), end) for part, end in ends.items() if applied.get(part, 0) != end}
+
+    async def is_applied() -> bool:
+        return not await behind()
+
+    try:
+        await eventually_async(is_applied, seconds_max=DRAINED_SECONDS_MAX)
+    except AssertionError:
+        return [f"partition {part} stands at {next_} of {end}" for part, (next_, end) in (await behind()).items()]
+    return []
+
+
+async def _ends(cluster: Cluster) -> Mapping[Partition, int]:
+    if cluster.ground.broker is None:
+        async with opened_postgres_log(cluster.dsn) as postgres:
+            return await postgres.end_offsets(Stream.CLICKS)
+    connection = KafkaConnection(cluster.ground.broker.bootstrap, topic_prefix=cluster.topic_prefix)
+    async with opened_kafka_log(connection) as kafka:
+        return await kafka.end_offsets(Stream.CLICKS)
+
+
+def _origin(journal: bytes, partition: int, seq: int) -> Origin:
+    return Origin(JournalId(journal), Stream.CLICKS, Partition(partition), Seq(seq))

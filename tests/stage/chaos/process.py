@@ -1,0 +1,124 @@
+"""A service as chaos runs it: the real one, with failpoints, and as a test build with guards switched off.
+
+    python -m stage.chaos.process redirector|aggregator DIRECTORY [GUARD …]
+
+Failpoints are armed in DIRECTORY. Nothing in the services knows of any of this: seams are replaced here, before the
+service's own `main` runs, and Kafka is waited for a little less long, so that more happens in an hour.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import aggregator.__main__
+import redirector.__main__
+from aggregator.applying.store import ApplyingStore
+from event_log.kafka.connection import KafkaConnection
+from event_log.kafka.log import KafkaEventLog
+from event_log.kafka.patience import Patience
+from event_log.postgres import PostgresEventLog
+from redirector.journal import adoption, journal, segments
+from redirector.recording import Recorder
+from stage.chaos.failpoints import Failpoint, Failpoints
+from stage.chaos.guards import Guard, switch_off
+from stage.chaos.seams import replace_attribute
+
+PATIENCE: Final = Patience(
+    request_s=2.0, metadata_age_s=5.0, start_s=4.0, stop_s=5.0, close_s=2.0, ask_s=2.0, quiet_s_max=4.0
+)
+"""Production's time-outs are five times as long, and so would be every fault that has to reach them."""
+
+MAINS: Final = {"redirector": redirector.__main__.main, "aggregator": aggregator.__main__.main}
+
+
+def add_failpoints(points: Failpoints) -> None:
+    """Put every failpoint in its place."""
+    reached = points.reached
+    replace_attribute(Recorder, "record", _then(reached, Failpoint.AFTER_APPEND))
+    replace_attribute(segments, "write_all", _called_then(reached, Failpoint.SEGMENT_UNNAMED))
+    replace_attribute(journal, "create_segment", _called_then(reached, Failpoint.SEGMENT_ROLL))
+    replace_attribute(adoption, "recover", _called_then(reached, Failpoint.ADOPTION))
+    for form in (PostgresEventLog, KafkaEventLog):
+        replace_attribute(form, "append", _first(reached, Failpoint.BEFORE_SEND))
+        replace_attribute(form, "append", _then(reached, Failpoint.AFTER_SEND))
+    replace_attribute(ApplyingStore, "batch", _around_batch(reached))
+
+
+def shorten_patience() -> None:
+    """Wait for Kafka as long as PATIENCE says."""
+
+    def wrapped(_of: Any) -> Any:
+        of = KafkaConnection.of
+        return classmethod(lambda _cls, settings: replace(of(settings), patience=PATIENCE))
+
+    replace_attribute(KafkaConnection, "of", wrapped)
+
+
+Reached = Callable[[Failpoint], None]
+
+
+def _first(reached: Reached, failpoint: Failpoint) -> Callable[[Any], Any]:
+    def wrapped(original: Any) -> Any:
+        async def calling(*args: Any, **options: Any) -> Any:
+            reached(failpoint)
+            return await original(*args, **options)
+
+        return calling
+
+    return wrapped
+
+
+def _then(reached: Reached, failpoint: Failpoint) -> Callable[[Any], Any]:
+    def wrapped(original: Any) -> Any:
+        async def calling(*args: Any, **options: Any) -> Any:
+            result = await original(*args, **options)
+            reached(failpoint)
+            return result
+
+        return calling
+
+    return wrapped
+
+
+def _called_then(reached: Reached, failpoint: Failpoint) -> Callable[[Any], Any]:
+    def wrapped(original: Any) -> Any:
+        def calling(*args: Any, **options: Any) -> Any:
+            result = original(*args, **options)
+            reached(failpoint)
+            return result
+
+        return calling
+
+    return wrapped
+
+
+def _around_batch(reached: Reached) -> Callable[[Any], Any]:
+    def wrapped(original: Any) -> Any:
+        @asynccontextmanager
+        async def batch(*args: Any) -> AsyncIterator[Any]:
+            reached(Failpoint.BEFORE_BATCH)
+            async with original(*args) as writer:
+                reached(Failpoint.AFTER_COMPARE_AND_SET)
+                yield writer
+                reached(Failpoint.BEFORE_COMMIT)
+            reached(Failpoint.AFTER_COMMIT)
+
+        return batch
+
+    return wrapped
+
+
+def main(service: str, directory: str, *guards: str) -> None:
+    """Run a service."""
+    for guard in map(Guard, guards):
+        switch_off(guard)
+    add_failpoints(Failpoints(Path(directory)))
+    shorten_patience()
+    MAINS[service]()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,108 @@
+"""What has to be true of a stack's numbers after everything that was done to it. Pure: it looks at what was found."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http import HTTPStatus
+
+from link_events.identity import EventId
+from stage.chaos.fates import NO_STATUS, Fate, RequestId, Told
+
+
+class Wrong(StrEnum):
+    """What can be wrong."""
+
+    LOST = "lost"
+    """A request was redirected, and there is no click of it."""
+    DOUBLED = "doubled"
+    """There are several clicks of one request."""
+    REFUSED = "refused"
+    """A request was refused, and there is a click of it."""
+    STRANGER = "stranger"
+    """There is a click of no request."""
+    ANSWER = "answer"
+    """A request for a link that exists was answered neither 302 nor 503."""
+    DRIFT = "drift"
+    """Counts are not what raw clicks add up to."""
+    HOLE = "hole"
+    """Seqs are missing."""
+    DEAD_LETTER = "dead_letter"
+    """A record could not be applied."""
+    STOPPED = "stopped"
+    """A partition stands still."""
+    LAG = "lag"
+    """Something in the log is not applied, however long one waits."""
+    UNSHIPPED = "unshipped"
+    """Something in the journal is not in the log, however long one waits."""
+    ENDED = "ended"
+    """A service ended although nobody had killed it."""
+    UNWELL = "unwell"
+    """The stack did not work again after a fault was over."""
+    NOT_BITTEN = "not_bitten"
+    """Nothing was sent again, rolled back or connected anew: these faults have tested nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing that is wrong, and enough of it to begin looking."""
+
+    wrong: Wrong
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.wrong}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class RawClick:
+    """A click that is stored, and the request that its user agent names."""
+
+    event: EventId
+    request: RequestId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a stack holds after it was healed, in the order in which `violations` speaks of it."""
+
+    fates: Sequence[Told]
+    raw: Sequence[RawClick]
+    others: Mapping[Wrong, Sequence[str]] = field(default_factory=dict)
+
+
+def violations(found: Found) -> Sequence[Violation]:
+    """Everything that is wrong; nothing where all is well."""
+    return [*_of_requests(found.fates, found.raw), *_of_others(found.others)]
+
+
+def fates_of(told: Iterable[Told]) -> Counter[Fate]:
+    """How many requests had which fate."""
+    return Counter(one.fate for one in told)
+
+
+def _of_requests(fates: Sequence[Told], raw: Sequence[RawClick]) -> Iterable[Violation]:
+    clicks: defaultdict[RequestId | None, list[EventId]] = defaultdict(list)
+    for click in raw:
+        clicks[click.request].append(click.event)
+    known = {told.request for told in fates}
+    for told in fates:
+        events = clicks.get(told.request, [])
+        what = f"request {told.request} ({told.fate} after {told.waited_s:.3f} s), clicks {events}"
+        if told.fate is Fate.ACCEPTED and not events:
+            yield Violation(Wrong.LOST, what)
+        if told.fate is Fate.REFUSED and events:
+            yield Violation(Wrong.REFUSED, what)
+        if len(events) > 1:
+            yield Violation(Wrong.DOUBLED, what)
+        if told.status not in (HTTPStatus.FOUND, HTTPStatus.SERVICE_UNAVAILABLE, NO_STATUS):
+            yield Violation(Wrong.ANSWER, f"request {told.request} was answered {told.status}")
+    for request, events in clicks.items():
+        if request not in known:
+            yield Violation(Wrong.STRANGER, f"clicks {events} name request {request}")
+
+
+def _of_others(others: Mapping[Wrong, Sequence[str]]) -> Iterable[Violation]:
+    for wrong, lines in others.items():
+        for line in lines:
+            yield Violation(wrong, line)
