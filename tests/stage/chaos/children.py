@@ -1,5 +1,6 @@
 """The services of a stack under chaos: processes that are killed, frozen, watched and started again."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from stage.ports import free_port
 from stage.requirements import REPOSITORY
 
 TESTS: Final = REPOSITORY / "tests"
+END_SECONDS_MAX: Final = 30
 
 
 def started(command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
@@ -89,12 +91,12 @@ class Child:
         if self._process is not None and self.status is None:
             self._process.send_signal(number)
 
-    def end(self, number: signal.Signals, *, seconds_max: float = 30) -> int:
-        """End this life; its exit status."""
+    async def end(self, number: signal.Signals) -> int:
+        """End this life; its exit status. The loop goes on meanwhile, for what ends may still talk through a proxy."""
         self.send(number)
         if self._process is None:
-            return 0
-        return self._process.wait(timeout=seconds_max)
+            raise LookupError(f"{self.name} was never started")
+        return await asyncio.to_thread(self._process.wait, END_SECONDS_MAX)
 
     async def readiness(self) -> Mapping[str, Any]:
         """What /readyz says; nothing where nobody answers."""
@@ -104,10 +106,10 @@ class Child:
             return {}
         return answer
 
-    async def gauge(self, name: str) -> int:
-        """What a metric without labels says now; 0 where nobody answers."""
+    async def gauge(self, name: str) -> int | None:
+        """What a metric without labels says now; None where nobody answers."""
         lines = (await self.scrape()).splitlines()
-        return next((int(float(line.split()[1])) for line in lines if line.startswith(f"advolink_{name} ")), 0)
+        return next((int(float(line.split()[1])) for line in lines if line.startswith(f"advolink_{name} ")), None)
 
     async def scrape(self) -> str:
         """Its metrics, which are also noted in the tally; empty where nobody answers."""
@@ -120,5 +122,5 @@ class Child:
 
     async def close(self) -> None:
         """End it for good."""
-        self.end(signal.SIGKILL)
+        await self.end(signal.SIGKILL)
         await self._management.aclose()

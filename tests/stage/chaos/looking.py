@@ -41,7 +41,7 @@ async def drain(cluster: Cluster) -> Mapping[Wrong, Sequence[str]]:
     except AssertionError as error:
         return {Wrong.UNSHIPPED: [str(error)]}
     await cluster.scrape()
-    status = cluster.redirector.end(signal.SIGTERM)
+    status = await cluster.redirector.end(signal.SIGTERM)
     unshipped = [
         f"journal {report.journal}: {report.unacked} events unacked, {report.faults}"
         for report in inspect_all(cluster.directory / "journals")

@@ -71,7 +71,7 @@ class Nemesis:
         began_s = time.monotonic()
         try:
             await strike.do(cluster, fault, measures)
-            measures[Measure.UNSHIPPED] += await cluster.redirector.gauge("journal_unacked_events")
+            measures[Measure.UNSHIPPED] += await cluster.redirector.gauge("journal_unacked_events") or 0
         finally:
             await cluster.heal()
         await cluster.until_well()

@@ -46,7 +46,7 @@ class Strike:
 
 
 async def _kill(child: Child, measures: Measures) -> None:
-    measures[Measure.KILLED] += child.end(signal.SIGKILL) == -signal.SIGKILL
+    measures[Measure.KILLED] += await child.end(signal.SIGKILL) == -signal.SIGKILL
 
 
 async def _freeze(child: Child, seconds: float, measures: Measures) -> None:
@@ -117,8 +117,7 @@ async def _dead(cluster: Cluster, failpoint: Failpoint, measures: Measures) -> N
     pid = await _bitten(cluster, failpoint)
     victim = next((child for child in cluster.children if child.pid == pid), None)
     if victim is not None:
-        status = await asyncio.to_thread(victim.end, signal.SIGCONT)
-        measures[Measure.KILLED] += status == -signal.SIGKILL
+        measures[Measure.KILLED] += await victim.end(signal.SIGCONT) == -signal.SIGKILL
 
 
 async def _bitten(cluster: Cluster, failpoint: Failpoint) -> int | None:

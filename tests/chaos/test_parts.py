@@ -1,0 +1,89 @@
+"""What chaos is made of does what the verdict relies on."""
+
+import os
+import signal
+from collections import Counter
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from event_log.settings import EventLogKind
+from stage.chaos.children import Tally
+from stage.chaos.failpoints import Failpoint, Failpoints
+from stage.chaos.fates import NO_STATUS, Fate, FateFile, FateReader, RequestId, Told
+from stage.chaos.faults import OF_KAFKA, FaultKind, kinds_for, schedule
+from stage.chaos.seams import replace_attribute
+from stage.chaos.strikes import STRIKES
+
+KINDS = kinds_for(EventLogKind.KAFKA)
+
+
+def test_a_seed_gives_the_same_faults_again() -> None:
+    first, again, other = (list(islice(schedule(seed, KINDS), 100)) for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_each_kind_comes_before_any_comes_again() -> None:
+    rounds = [fault.kind for fault in islice(schedule(3, KINDS), 3 * len(KINDS))]
+    assert Counter(rounds) == dict.fromkeys(KINDS, 3)
+    assert set(rounds[: len(KINDS)]) == KINDS
+
+
+def test_every_kind_is_known_how_to_be_done() -> None:
+    assert STRIKES.keys() == set(FaultKind)
+    assert kinds_for(EventLogKind.POSTGRES) == set(FaultKind) - OF_KAFKA
+
+
+def test_fates_are_read_while_they_are_written(tmp_path: Path) -> None:
+    """Each once; a line that is half written is read when it is whole."""
+    reader, file = FateReader(tmp_path), FateFile(tmp_path, 0)
+    one, two = (Told(RequestId(f"0-{number}"), Fate.UNKNOWN, NO_STATUS, 1.0, 2.5) for number in (1, 2))
+    file.write(one)
+    with next(tmp_path.glob("*.fates")).open("ab") as half:
+        half.write(two.line()[:5])
+    assert reader.new() == [one]
+    with next(tmp_path.glob("*.fates")).open("ab") as rest:
+        rest.write(two.line()[5:])
+    assert (reader.new(), reader.new()) == ([two], [])
+
+
+def test_counters_add_up_over_the_lives_of_a_service() -> None:
+    """Each life's last word counts."""
+    tally = Tally()
+    tally.note(1, 'advolink_applying_interruptions_total{cause="away"} 1.0\n')
+    for pid, away in ((1, 3), (2, 4)):
+        text = f'# TYPE\nadvolink_applying_interruptions_total{{cause="away"}} {away}.0\n'
+        tally.note(pid, f'{text}advolink_applying_interruptions_total{{cause="lost"}} 1.0\nother_total 9.0\n')
+    assert tally.total("applying_interruptions") == 9
+
+
+def test_an_armed_failpoint_bites_one_process_once(tmp_path: Path) -> None:
+    """Of many that come by. An unarmed one lets everybody pass."""
+    points = Failpoints(tmp_path)
+    points.reached(Failpoint.AFTER_SEND)
+    points.arm(Failpoint.AFTER_SEND)
+    fork = get_context("fork")
+    processes = [fork.Process(target=points.reached, args=(Failpoint.AFTER_SEND,)) for _ in range(8)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=30)
+    dead = [process.pid for process in processes if process.exitcode == -signal.SIGKILL]
+    assert sorted(process.exitcode or 0 for process in processes) == [-signal.SIGKILL, *[0] * 7]
+    assert points.bitten() == {(Failpoint.AFTER_SEND, dead[0]): 1}
+
+
+def test_a_failpoint_that_was_disarmed_bites_nobody(tmp_path: Path) -> None:
+    points = Failpoints(tmp_path)
+    points.arm(Failpoint.AFTER_SEND)
+    points.disarm()
+    points.reached(Failpoint.AFTER_SEND)
+    assert points.bitten() == {}
+
+
+def test_a_seam_that_is_gone_is_told_of() -> None:
+    """Else a failpoint or a guard would be without effect, and nobody would know."""
+    with pytest.raises(AttributeError):
+        replace_attribute(os, "no_such_seam", lambda original: original)
