@@ -376,3 +376,13 @@ BEGIN
     EXECUTE format('ALTER TABLE click ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', part, wanted, wanted + 1);
 END
 $$;
+
+-- Lets go of the raw clicks of one UTC date and moves the horizon past it, never back. Whoever writes or reads raw
+-- clicks waits meanwhile, hence the time-out: where a long reader is in the way, this fails and nobody has waited long.
+CREATE FUNCTION click_day_let_go(gone date) RETURNS void LANGUAGE plpgsql SET lock_timeout = '200ms' AS $$
+BEGIN
+    LOCK TABLE click IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('DROP TABLE IF EXISTS %I', 'click_' || to_char(gone, 'YYYYMMDD'));
+    UPDATE raw_horizon SET kept_from = greatest(kept_from, gone + 1);
+END
+$$;

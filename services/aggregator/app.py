@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -25,9 +26,10 @@ from aggregator.dead_letters.store import RelayStore
 from aggregator.judge import PLAIN_RULES, Context, load_named_agents
 from aggregator.leases.keeper import LeaseKeeper
 from aggregator.leases.store import LeaseStore
-from aggregator.maintenance import keep_house
+from aggregator.maintenance import House, Retention, keep_house
 from aggregator.metrics import AggregatorMetrics
 from aggregator.programme.store import ProgrammeStore
+from aggregator.raw_days.store import RawDayStore
 from aggregator.routes import changes, clicks, counts, keys, programme
 from aggregator.settings import AggregatorSettings
 from database.keys import KeyStore
@@ -67,6 +69,7 @@ class Service:
     public: FastAPI
     metrics: AggregatorMetrics
     standings: StandingReader
+    raw_days: RawDayStore
     event_log: EventLog
     keeper: LeaseKeeper
     stopping: bool = False
@@ -89,10 +92,12 @@ class Service:
             async with asyncio.timeout(METRICS_TIMEOUT_S):
                 holes = await self.standings.open_holes()
                 standings = {stream: await self.standings.standings(stream) for stream in STREAMS_CARRIED}
+                kept_from = await self.raw_days.kept_from()
         except (DatabaseAwayError, TimeoutError):
             gauges.database_connected.set(0)
             return
         gauges.database_connected.set(1)
+        gauges.raw_kept_from.set(datetime.combine(kept_from, time(), UTC).timestamp())
         for kind in HoleKind:
             gauges.open_holes.labels(kind).set(holes.get(kind, 0))
         try:
@@ -143,11 +148,13 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
     leases = LeaseStore(upkeep, owner, settings.lease)
     keeper = LeaseKeeper(leases, slices, lambda slice_: PartitionConsumer(*slice_, parts), failures)
     standings = StandingReader(reading)
-    service = Service(build_public_app(reading), metrics, standings, event_log, keeper)
+    service = Service(build_public_app(reading), metrics, standings, RawDayStore(reading), event_log, keeper)
     expiring = event_log if isinstance(event_log, PostgresEventLog) else None
+    retention = Retention(settings.raw_retention, settings.log_retention)
+    house = House(store, RawDayStore(applying), expiring, retention)
     tasks = [
         asyncio.create_task(keeper.run(), name="keeping the lease"),
-        asyncio.create_task(keep_house(store, expiring, settings.log_retention), name="housekeeping"),
+        asyncio.create_task(keep_house(house), name="housekeeping"),
     ]
     topic = dead_letter_topic(settings)
     if topic is not None:

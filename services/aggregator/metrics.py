@@ -66,6 +66,11 @@ class StandingMetrics:
         self.open_holes = Gauge(
             "advolink_open_hole_seqs", "Seqs that are missing, by why.", ["kind"], registry=registry
         )
+        self.raw_kept_from = Gauge(
+            "advolink_raw_kept_from_timestamp_seconds",
+            "Raw clicks of UTC dates before this instant were let go.",
+            registry=registry,
+        )
         self.event_log_reached = Gauge(
             "advolink_event_log_reached", "1 where the event log said how far it reaches.", registry=registry
         )

@@ -22,8 +22,14 @@ class AggregatorSettings(ServiceSettings, EventLogSettings):
         ge=timedelta(seconds=1),
         description="After so long without a word, others take an aggregator's partitions over (ISO 8601 or seconds).",
     )
-    log_retention: Duration = Field(
-        timedelta(days=7),
+    raw_retention: Duration | None = Field(
+        None,
+        ge=timedelta(days=1),
+        description="How long raw clicks are kept, counted from when they happened; their counts stay"
+        " (ISO 8601 or seconds).",
+    )
+    log_retention: Duration | None = Field(
+        None,
         ge=timedelta(0),
         description="How long the Postgres event log keeps what was applied (ISO 8601 or seconds).",
     )

@@ -79,7 +79,7 @@ class Service:
         journals = [shipment.journal for shipment in self.shipments]
         gauges = self.metrics.journal
         gauges.bytes.set(sum(journal.size_bytes() for journal in journals))
-        gauges.fill_ratio.set(max((journal.size_bytes() / journal.bytes_max for journal in journals), default=0))
+        gauges.fill_ratio.set(self.shipments.held_ratio())
         gauges.unacked_events.set(self.shipments.unacked_events())
         gauges.sync_failures.set(sum(journal.sync_failures for journal in journals))
         gauges.full.set(self.own.journal.full)
@@ -110,7 +110,9 @@ async def running(settings: RedirectorSettings, failures: Failures) -> AsyncIter
     tasks = [
         asyncio.create_task(keep_beating(own.journal, settings.heartbeat_interval), name="heartbeats"),
         asyncio.create_task(service.resolver.follow_changes(), name="following links"),
-        asyncio.create_task(keep_tidy(settings.journal_dir, settings.journal_retention), name="tidying"),
+        asyncio.create_task(
+            keep_tidy(settings.journal_dir, settings.journal_retention, settings.journal_bytes_max), name="tidying"
+        ),
     ]
     for task in tasks:
         failures.watch(task)

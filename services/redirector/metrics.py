@@ -32,7 +32,10 @@ class JournalMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.bytes = Gauge("advolink_journal_bytes", "Bytes that journal segments take on the disk.", registry=registry)
         self.fill_ratio = Gauge(
-            "advolink_journal_fill_ratio", "How full the fullest journal is, of its cap (0 to 1).", registry=registry
+            "advolink_journal_fill_ratio",
+            "How much of its cap the fullest journal needs for what may not go: not shipped yet, or being written"
+            " (0 to 1).",
+            registry=registry,
         )
         self.unacked_events = Gauge(
             "advolink_journal_unacked_events", "Events journaled and not yet taken by the event log.", registry=registry

@@ -61,8 +61,11 @@ class RedirectorSettings(ServiceSettings, EventLogSettings):
         FullPolicy.REDIRECT,
         description="While the journal is full: `redirect` and count the click as unrecorded, or `refuse` with 503.",
     )
-    journal_retention: Duration = Field(
-        timedelta(hours=72), description="How long shipped segments are kept (ISO 8601 or seconds)."
+    journal_retention: Duration | None = Field(
+        None,
+        ge=timedelta(0),
+        description="How long shipped segments are kept at most; they go earlier where room is needed"
+        " (ISO 8601 or seconds).",
     )
     heartbeat_interval: Duration = Field(
         timedelta(seconds=5), gt=timedelta(0), description="How often a silent partition says that it is alive."

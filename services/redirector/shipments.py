@@ -20,7 +20,7 @@ from link_events.identity import JournalId
 from link_events.streams import STREAMS_CARRIED, Partition
 from redirector.journal.adoption import OwnedJournal, mark_done
 from redirector.journal.journal import Journal, JournalFullError
-from redirector.journal.retention import expire_segments
+from redirector.journal.retention import expire_segments, held_ratio
 from redirector.metrics import ShippingMetrics
 from redirector.shipper import Shipper
 
@@ -47,7 +47,9 @@ class Shipment:
 class Shipments:
     """Every journal this process ships."""
 
-    def __init__(self, event_log: EventLog, retention: timedelta, metrics: ShippingMetrics, failures: Failures) -> None:
+    def __init__(
+        self, event_log: EventLog, retention: timedelta | None, metrics: ShippingMetrics, failures: Failures
+    ) -> None:
         self._log = event_log
         self._retention = retention
         self._metrics = metrics
@@ -86,6 +88,10 @@ class Shipments:
         """Close a journal whose writing broke off, so that the next to open it learns from the disk where it stands."""
         if shipment.journal.journal_id in self._shipments:
             await self._let_go(shipment)
+
+    def held_ratio(self) -> float:
+        """How full the fullest journal is of what may not go."""
+        return max((held_ratio(one.journal, one.shipper.position) for one in self), default=0)
 
     def unacked_events(self) -> int:
         """Events journaled by this process and not yet taken by the log."""

@@ -17,20 +17,19 @@ UPLOAD_AGE_MAX: Final = timedelta(hours=24)
 log = logging.getLogger(__name__)
 
 
-async def keep_tidy(journal_dir: Path, retention: timedelta) -> None:
+async def keep_tidy(journal_dir: Path, retention: timedelta | None, done_bytes_max: int) -> None:
     """Go round for ever."""
     while True:
         try:
-            tidy_up(journal_dir, retention)
+            tidy_up(journal_dir, retention, done_bytes_max)
         except OSError:  # redirects go on whatever lies about
             log.exception("%s cannot be tidied", journal_dir)
         await asyncio.sleep(ROUND.total_seconds())
 
 
-def tidy_up(journal_dir: Path, retention: timedelta) -> None:
-    """One round."""
-    for kind in ("live", "imports"):
-        remove_done(journal_dir / kind, retention)
+def tidy_up(journal_dir: Path, retention: timedelta | None, done_bytes_max: int) -> None:
+    """One round. Journals that are done may together take `done_bytes_max`."""
+    remove_done([journal_dir / kind for kind in ("live", "imports")], retention, done_bytes_max)
     for upload in (journal_dir / "uploads").glob("upload-*"):
         if time.time() - upload.stat().st_mtime > UPLOAD_AGE_MAX.total_seconds():
             upload.unlink(missing_ok=True)

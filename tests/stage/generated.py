@@ -126,12 +126,17 @@ def _setting_rows(*classes: type[BaseSettings]) -> Iterator[str]:
 
 def _shown_default(variable: str, field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True, validated_data={})
+    if value is None and variable.endswith("_RETENTION"):
+        return "for ever"
     if value is PydanticUndefined or value in (None, ""):
         return "none"
-    if isinstance(value, timedelta):
-        value = TypeAdapter(timedelta).dump_python(value, mode="json")
     units = _in_units(variable, value)
-    return f"`{value}`" if units is None else f"`{value}` ({units})"
+    return f"`{_written(value)}`" if units is None else f"`{value}` ({units})"
+
+
+def _written(value: object) -> object:
+    """A value as it is written in the environment."""
+    return TypeAdapter(timedelta).dump_python(value, mode="json") if isinstance(value, timedelta) else value
 
 
 def _bounds(variable: str, field: FieldInfo) -> str:
@@ -141,7 +146,7 @@ def _bounds(variable: str, field: FieldInfo) -> str:
     if lowest and highest:
         return f" ({lowest.ge} to {highest.le})"
     if lowest and lowest.ge not in (0, 1, timedelta(0)):
-        return f" (At least {_in_units(variable, lowest.ge) or lowest.ge}.)"
+        return f" (At least {_in_units(variable, lowest.ge) or _written(lowest.ge)}.)"
     return ""
 
 

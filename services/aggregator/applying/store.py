@@ -13,6 +13,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
+
 from aggregator.applying.batch import DeadLetter
 from aggregator.applying.click_rows import CLICK_COLUMNS, copied
 from aggregator.applying.fold import ClickCounts, Folded
@@ -39,6 +41,10 @@ finds them."""
 
 class OvertakenError(Exception):
     """The offset row is not where we believed it to be: read it again and go on from there."""
+
+
+class DayGoneError(OvertakenError):
+    """The raw partition of a day that a batch needs was let go after it was made."""
 
 
 class LostPartitionError(Exception):
@@ -136,13 +142,18 @@ class ApplyingStore(StandingReader):
 
         Raises:
             OvertakenError: the offset row has moved, or its owner has changed.
+            DayGoneError: a raw partition is not there any more; from now on each is asked for again.
         """
         async with connected(self._pool) as connection, connection.transaction():
             key = (claim.stream, claim.partition)
             expected = (claim.next_offset, claim.owner_epoch)
             if not await connection.fetchval(_SQL["move_offset"], *key, next_offset, *expected, _IDLE_MAX):
                 raise OvertakenError(f"{claim.stream}/{claim.partition} is no longer at {claim.next_offset}")
-            yield BatchWriter(connection, claim.stream, claim.partition)
+            try:
+                yield BatchWriter(connection, claim.stream, claim.partition)
+            except DayGoneError:
+                self._days_made.clear()
+                raise
 
 
 class BatchWriter:
@@ -178,10 +189,18 @@ class BatchWriter:
         """Store raw clicks by binary COPY (pieces of `click_rows`), and add what they add up to to the counts.
 
         Last of all that a batch does: from here on the partition's counter of changes is held.
+
+        Raises:
+            DayGoneError: the raw partition of a day is not there any more.
         """
         if not rows:
             return
-        await self._connection.copy_to_table("click", source=copied(rows), columns=CLICK_COLUMNS, format="binary")
+        try:
+            await self._connection.copy_to_table("click", source=copied(rows), columns=CLICK_COLUMNS, format="binary")
+        except asyncpg.CheckViolationError as error:
+            if error.constraint_name is not None:
+                raise
+            raise DayGoneError(str(error)) from error
         lists = [_counts_columns(counts) for counts in (folded.link_day, folded.advocate_day, folded.advocate_quarter)]
         changes = sum(len(columns[0]) for columns in lists)
         await self._connection.execute(_SQL["add_counts"], self._key[1], changes, *chain.from_iterable(lists))

@@ -10,6 +10,7 @@ from datetime import datetime
 from aggregator.applying.batch import DeadLetter, ReadRecord, admit, judge_clicks, raw_dates, read_records
 from aggregator.applying.click_rows import click_rows
 from aggregator.applying.fold import fold
+from aggregator.applying.store import DayGoneError
 from aggregator.dead_letters.outcomes import NO_ORIGIN_SENTENCE, Ending, Outcome, closed_before, unknown
 from aggregator.dead_letters.store import DeadLetterStore, HeldDeadLetter
 from aggregator.dead_letters.stored import DeadLetterState, StoredDeadLetter
@@ -52,13 +53,21 @@ class Replayer:
         read = _read(dead, dead.origin, mending.replacement, now)
         if isinstance(read, DeadLetter):
             return Outcome(dead_letter_id, Ending.STILL_DEAD, f"cannot be applied: {read.reason}: {read.detail}")
-        await self.store.ensure_days(raw_dates([read]))
+        while True:
+            await self.store.ensure_days(raw_dates([read]))
+            try:
+                return await self._close(dead, read, mending)
+            except DayGoneError:  # the retention took the day away meanwhile: nothing was changed
+                continue
+
+    async def _close(self, dead: StoredDeadLetter, read: ReadRecord, mending: Mending) -> Outcome:
+        """Close it and count what it says, unless somebody was faster."""
         async with self.store.held(dead) as held:
             if held.state is not DeadLetterState.OPEN:
-                return closed_before(dead_letter_id, held.state)
+                return closed_before(dead.dead_letter_id, held.state)
             await held.close(DeadLetterEnd.REPLAYED, mending.why, mending.replacement)
             await self._apply(read, held)
-        return Outcome(dead_letter_id, Ending.REPLAYED, "replayed")
+        return Outcome(dead.dead_letter_id, Ending.REPLAYED, "replayed")
 
     async def _apply(self, read: ReadRecord, held: HeldDeadLetter) -> None:
         """What a batch of this one record does."""

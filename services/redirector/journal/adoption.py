@@ -4,6 +4,7 @@ A starting worker adopts what an earlier one left and continues its seqs; where 
 The lock dies with the process, however it dies.
 """
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -11,7 +12,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,14 @@ from typing import Final
 from link_events.identity import JOURNAL_ID_BYTES, JournalId
 from redirector.journal.journal import Journal, Limits, utc_now
 from redirector.journal.recovery import Recovered, recover
-from redirector.journal.segments import SegmentError, SegmentHeader, create_segment, sync_directory
+from redirector.journal.segments import (
+    SegmentError,
+    SegmentHeader,
+    create_segment,
+    segment_numbers,
+    segment_path,
+    sync_directory,
+)
 
 LOCK_FILE: Final = "lock"
 DONE_FILE: Final = "done"
@@ -113,15 +121,25 @@ def mark_done(directory: Path) -> None:
     (directory / DONE_FILE).touch()
 
 
-def remove_done(root: Path, retention: timedelta) -> None:
-    """Remove the journals under `root` that were done longer ago than `retention`. Whose lock is held stays."""
-    for directory in root.glob("*"):
-        try:
-            age_s = time.time() - (directory / DONE_FILE).stat().st_mtime
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        if age_s > retention.total_seconds():
+def remove_done(roots: Iterable[Path], retention: timedelta | None, bytes_max: int) -> None:
+    """Remove the journals under `roots` that were done longer ago than `retention`, or for which there is no room.
+
+    Without a retention they would fill the disk one day: together they may take `bytes_max`, and those that were done
+    first go first. Whose lock is held stays.
+    """
+    taken_bytes = 0
+    for age_s, directory in sorted(_all_done(roots)):
+        taken_bytes += sum(segment_path(directory, number).stat().st_size for number in segment_numbers(directory))
+        if taken_bytes > bytes_max or (retention is not None and age_s > retention.total_seconds()):
             _remove(directory)
+
+
+def _all_done(roots: Iterable[Path]) -> Iterator[tuple[float, Path]]:
+    """The journals that are done, and for how many seconds."""
+    for root in roots:
+        for directory in root.glob("*"):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                yield time.time() - (directory / DONE_FILE).stat().st_mtime, directory
 
 
 def _remove(directory: Path) -> None:

@@ -127,9 +127,9 @@ class Journal:
         """Every stream and partition that was ever appended to."""
         return self._next_seqs.keys()
 
-    def size_bytes(self) -> int:
-        """What all segments take on the disk."""
-        return sum(self._segment_sizes.values())
+    def size_bytes(self, *, from_segment: int = 0) -> int:
+        """What the segments take on the disk, all of them or those from one on."""
+        return sum(size for number, size in self._segment_sizes.items() if number >= from_segment)
 
     @property
     def bytes_max(self) -> int:

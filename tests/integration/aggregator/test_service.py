@@ -11,7 +11,8 @@ import pytest
 
 from aggregator.app import Service, running
 from aggregator.errors import UnknownZoneError
-from aggregator.maintenance import keep_house
+from aggregator.maintenance import House, Retention, keep_house
+from aggregator.raw_days.store import RawDayStore
 from aggregator.settings import AggregatorSettings
 from database.keys import KeyStore, Scope
 from http_api.management import management_app
@@ -159,7 +160,8 @@ async def test_applied_records_are_let_go_after_their_retention_and_others_never
     await pipe.append(*(pens[1].write(PLAIN_CLICK) for _ in range(4)), partition=1)
     await execute(pipe.dsn, "UPDATE log_record SET logged_at = now() - interval '8 days'")
     await execute(pipe.dsn, "UPDATE log_record SET logged_at = now() WHERE partition = 0 AND log_offset = 4")
-    housekeeping = asyncio.create_task(keep_house(pipe.store(), pipe.log, timedelta(days=7)))
+    house = House(pipe.store(), RawDayStore(pipe.pool), pipe.log, Retention(log=timedelta(days=7)))
+    housekeeping = asyncio.create_task(keep_house(house))
     await eventually_async(lambda: _firsts(pipe, [(0, 4), (1, 6)]))
     await cancel_all([housekeeping])
     kept = "SELECT partition, log_offset FROM log_record ORDER BY partition, log_offset"

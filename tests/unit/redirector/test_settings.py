@@ -1,5 +1,6 @@
 """Settings that could not work are refused when the redirector starts, with the name of the setting."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ def test_only_the_database_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("ADVOLINK_POSTGRES_DSN", "postgresql://127.0.0.1/x")
     chosen = RedirectorSettings()
     assert (chosen.host, chosen.port, chosen.journal_full_policy) == ("127.0.0.1", 8080, FullPolicy.REDIRECT)
+    assert chosen.journal_retention is None
 
 
 def test_the_environment_is_read_by_its_documented_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +43,7 @@ def test_the_environment_is_read_by_its_documented_names(monkeypatch: pytest.Mon
         Path("/srv/journals"),
     )
     assert chosen.journal_full_policy is FullPolicy.REFUSE
-    assert (chosen.journal_retention.total_seconds(), chosen.heartbeat_interval.total_seconds()) == (129_600, 2.5)
+    assert (chosen.journal_retention, chosen.heartbeat_interval.total_seconds()) == (timedelta(hours=36), 2.5)
 
 
 @pytest.mark.parametrize("url", ["https://go.example.com", "http://127.0.0.1:8080", "http://[::1]:8080"])
@@ -55,6 +57,7 @@ def test_the_public_url_is_an_origin(url: str) -> None:
         *(("public_url", url) for url in ("go.example.com", "ftp://go.example.com", "https://a/", "https://a/b", "")),
         *(("partitions", count) for count in (0, 257)),
         *(("port", port) for port in (0, 65_536)),
+        ("journal_retention", -1),
         *(("heartbeat_interval", seconds) for seconds in (0, -1)),
         ("journal_full_policy", "drop"),
         ("links_in_memory_max", 0),

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from redirector.journal.adoption import mark_done
 from redirector.tidying import UPLOAD_AGE_MAX, tidy_up
-from stage.journals import opened
+from stage.journals import SMALL, opened
 
 RETENTION = timedelta(hours=72)
+ROOM_ENOUGH = 2**30
 
 
 def aged(path: Path, age: timedelta) -> None:
@@ -30,21 +31,36 @@ async def a_journal(directory: Path, done_for: timedelta | None = None) -> Path:
 async def test_a_done_journal_goes_after_the_retention(tmp_path: Path) -> None:
     old = await a_journal(tmp_path / "imports" / "00c0ffee00c0ffee", RETENTION * 2)
     young = await a_journal(tmp_path / "live" / "00c0ffee00c0ffee", RETENTION / 2)
-    tidy_up(tmp_path, RETENTION)
+    tidy_up(tmp_path, RETENTION, ROOM_ENOUGH)
     assert (old.exists(), young.exists()) == (False, True)
+
+
+async def test_without_a_retention_done_journals_stay_while_there_is_room(tmp_path: Path) -> None:
+    """Those that were done first make room for the others, live ones and imports alike; what is not done counts not."""
+    names = [f"{number:016x}" for number in range(4)]
+    kinds = ("live", "imports", "live", "imports")
+    done = [
+        await a_journal(tmp_path / kind / name, RETENTION * 100 * age)
+        for age, (kind, name) in enumerate(zip(kinds, names, strict=True))
+    ]
+    busy = await a_journal(tmp_path / "live" / "00c0ffee00c0ffee")
+    for room, left in ((4, 4), (2, 2), (1, 1)):
+        tidy_up(tmp_path, None, room * SMALL.segment_bytes)
+        assert [directory.exists() for directory in done] == [True] * left + [False] * (4 - left)
+    assert busy.exists()
 
 
 async def test_a_journal_that_is_not_done_stays_for_ever(tmp_path: Path) -> None:
     journal = await a_journal(tmp_path / "live" / "00c0ffee00c0ffee")
     aged(journal / "00000001.segment", RETENTION * 100)
-    tidy_up(tmp_path, RETENTION)
+    tidy_up(tmp_path, RETENTION, ROOM_ENOUGH)
     assert journal.exists()
 
 
 async def test_a_journal_that_somebody_holds_stays(tmp_path: Path) -> None:
     directory = await a_journal(tmp_path / "imports" / "00c0ffee00c0ffee", RETENTION * 2)
     held = opened(directory)
-    tidy_up(tmp_path, RETENTION)
+    tidy_up(tmp_path, RETENTION, ROOM_ENOUGH)
     assert directory.exists()
     await held.close()
 
@@ -55,5 +71,5 @@ def test_an_upload_that_was_cut_short_goes_after_a_day(tmp_path: Path) -> None:
     for name in ("upload-old", "upload-running"):
         (uploads / name).touch()
     aged(uploads / "upload-old", UPLOAD_AGE_MAX * 2)
-    tidy_up(tmp_path, RETENTION)
+    tidy_up(tmp_path, RETENTION, ROOM_ENOUGH)
     assert [path.name for path in uploads.iterdir()] == ["upload-running"]

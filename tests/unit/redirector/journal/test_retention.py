@@ -11,7 +11,7 @@ import pytest
 from redirector.journal.acks import Position
 from redirector.journal.adoption import OwnedJournal
 from redirector.journal.journal import Journal, Limits
-from redirector.journal.retention import FILLING_RATIO, expire_segments, is_filling
+from redirector.journal.retention import FILLING_RATIO, expire_segments, held_ratio, is_filling
 from redirector.journal.segments import segment_numbers, segment_path
 from redirector.settings import SEGMENTS_MIN
 from stage.journals import JOURNAL, append, append_until_full, opened
@@ -90,6 +90,26 @@ async def test_near_the_cap_what_was_shipped_goes_early(journal: Journal) -> Non
     assert expire_segments(journal, journal.end, NEVER) == 2
     assert kept(journal) == list(range(3, 10))
     assert not is_filling(journal)
+
+
+async def test_without_a_retention_what_was_shipped_stays_while_there_is_room(journal: Journal) -> None:
+    """However old it is."""
+    await fill(journal, 9)
+    for number in kept(journal):
+        make_old(journal, number, NEVER)
+    assert expire_segments(journal, journal.end, None) == 2
+    assert kept(journal) == list(range(3, 10))
+    assert expire_segments(journal, journal.end, None) == 0
+
+
+async def test_a_journal_is_as_full_as_what_may_not_go(journal: Journal) -> None:
+    """A healthy one keeps what was shipped up to where it goes early, and nobody has to be told of that."""
+    await fill(journal, 7)
+    assert held_ratio(journal, Position(1, 0)) == pytest.approx(0.7)
+    assert held_ratio(journal, Position(6, 40)) == pytest.approx(0.2)
+    assert held_ratio(journal, journal.end) == pytest.approx(0.1)
+    expire_segments(journal, Position(4, 0), timedelta(0))
+    assert held_ratio(journal, Position(4, 0)) == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize("spare", [0, 1, SEGMENT // 2, SEGMENT - 1, SEGMENT])

@@ -1,0 +1,10 @@
+-- horizon: From which UTC date on raw clicks are kept.
+SELECT kept_from FROM raw_horizon;
+
+-- days_before: The UTC dates before one that have a raw partition.
+SELECT to_date(right(relname, 8), 'YYYYMMDD') AS day FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+WHERE inhparent = 'click'::regclass AND to_date(right(relname, 8), 'YYYYMMDD') < $1
+ORDER BY day;
+
+-- let_go: Drop the raw partition of a UTC date and move the horizon; fails at once where raw clicks are being read.
+SELECT click_day_let_go($1);
