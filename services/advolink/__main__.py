@@ -13,6 +13,7 @@ COMMANDS: Final = {
     "dead-letters": "aggregator.dead_letters.commands:dead_letters_group",
     "holes": "aggregator.holes.commands:holes_group",
     "offsets": "aggregator.offsets.commands:offsets_group",
+    "check": "aggregator.checking.commands:check",
     "migrate": "event_log.commands:migrate",
     "topics": "event_log.commands:topics_group",
     "keys": "database.commands:keys_group",

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -19,6 +19,8 @@ from aggregator.applying.consumer import PartitionConsumer, Parts
 from aggregator.applying.dead_letter_limit import DeadLetterLimit
 from aggregator.applying.store import SESSIONS, ApplyingStore, StandingReader
 from aggregator.changes.store import ChangesStore
+from aggregator.checking.running import ROWS_LOGGED_MAX, Checking, Share
+from aggregator.checking.store import ComparingStore
 from aggregator.clicks.store import ClickStore
 from aggregator.counts.store import CountsStore
 from aggregator.dead_letters.relaying import keep_relaying
@@ -33,7 +35,7 @@ from aggregator.raw_days.store import RawDayStore
 from aggregator.routes import changes, clicks, counts, keys, programme
 from aggregator.settings import AggregatorSettings
 from database.keys import KeyStore
-from database.pool import DatabaseAwayError, Pool, open_pool
+from database.pool import DatabaseAwayError, Pool, connected, open_pool
 from event_log.contract import EventLog, EventLogError
 from event_log.opening import dead_letter_topic, open_event_log
 from event_log.postgres import PostgresEventLog
@@ -52,6 +54,12 @@ APPLYING_CONNECTIONS_MAX = 4
 
 UPKEEP_CONNECTIONS_MAX = 2
 """One for the lease, which must never wait, and one for relaying dead letters."""
+
+CHECKING_CONNECTIONS_MAX = 1
+"""Of its own: comparing counts holds up nothing else."""
+
+CHECKING_TIMEOUT = timedelta(minutes=10)
+"""For one slice, that is a day: of more than 100 M clicks."""
 
 READING_CONNECTIONS_MAX = 8
 LOG_CONNECTIONS_MAX = 4
@@ -134,6 +142,13 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
     applying, upkeep, reading = pools = [
         await open_pool(settings.postgres_dsn, connections_max=size, application=name) for name, size in sizes.items()
     ]
+    comparing = await open_pool(
+        settings.postgres_dsn,
+        connections_max=CHECKING_CONNECTIONS_MAX,
+        command_timeout=CHECKING_TIMEOUT,
+        application="advolink aggregator checking",
+    )
+    pools.append(comparing)
     metrics = AggregatorMetrics()
     dsn = settings.postgres_dsn
     event_log = await open_event_log(
@@ -150,10 +165,15 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
     standings = StandingReader(reading)
     service = Service(build_public_app(reading), metrics, standings, RawDayStore(reading), event_log, keeper)
     expiring = event_log if isinstance(event_log, PostgresEventLog) else None
+    comparisons = ComparingStore(lambda: connected(comparing), workers=0, rows_max=ROWS_LOGGED_MAX)
+    share = Share(
+        lambda: {partition for stream, partition in keeper.held if stream is Stream.CLICKS}, settings.partitions
+    )
     retention = Retention(settings.raw_retention, settings.log_retention)
     house = House(store, RawDayStore(applying), expiring, retention)
     tasks = [
         asyncio.create_task(keeper.run(), name="keeping the lease"),
+        asyncio.create_task(Checking(comparisons, share, metrics.checking).run(), name="checking counts"),
         asyncio.create_task(keep_house(house), name="housekeeping"),
     ]
     topic = dead_letter_topic(settings)

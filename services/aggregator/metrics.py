@@ -79,6 +79,34 @@ class StandingMetrics:
         )
 
 
+class CheckingMetrics:
+    """What the running check finds. Each aggregator tells of what falls to it: add them up."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.drift_rows = Gauge(
+            "advolink_counts_drift_rows",
+            "Counts rows that were not what their clicks add up to when they were last looked at. Must be 0.",
+            ["counts"],
+            registry=registry,
+        )
+        self.days_checked = Counter(
+            "advolink_counts_days_checked", "Days whose counts were compared with raw clicks.", registry=registry
+        )
+        self.days_beyond = Gauge(
+            "advolink_counts_days_beyond_horizon",
+            "Days whose counts cannot be compared any more: their raw clicks were let go.",
+            registry=registry,
+        )
+        self.round_ended = Gauge(
+            "advolink_counts_checked_at_seconds",
+            "When all counts of this aggregator's share had last been compared, since 1970; 0 where not yet.",
+            registry=registry,
+        )
+        self.round_duration = Gauge(
+            "advolink_counts_check_duration_seconds", "How long comparing all of them took.", registry=registry
+        )
+
+
 class AggregatorMetrics:
     """All of the above, in one registry."""
 
@@ -86,3 +114,4 @@ class AggregatorMetrics:
         self.registry = CollectorRegistry()
         self.applying = ApplyingMetrics(self.registry)
         self.standing = StandingMetrics(self.registry)
+        self.checking = CheckingMetrics(self.registry)

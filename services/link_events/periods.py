@@ -16,6 +16,9 @@ MONTHS_PER_QUARTER: Final = 3
 DAYS_PER_WEEK: Final = 7
 ONE_DAY: Final = timedelta(days=1)
 
+CLOCKS_BACK_MAX: Final = timedelta(hours=2)
+"""Clocks go back by no more at a time, and those that go back over midnight do so within a minute after it."""
+
 
 class Granularity(StrEnum):
     """How counts are cut in time. `total` is one period from the first day to the last."""
@@ -92,6 +95,21 @@ def day_start(day: date, zone: ZoneInfo) -> datetime:
 def day_end(day: date, zone: ZoneInfo) -> datetime:
     """The first instant after the local `day`, in UTC. Days last 23, 24 or 25 hours, a skipped day none."""
     return day_start(day + ONE_DAY, zone)
+
+
+def utc_dates(day: date, zone: ZoneInfo) -> tuple[date, date]:
+    """The first and the last UTC date that hold an instant of the local `day`; two dates at most, mostly.
+
+    Where clocks go back over midnight, the hour that came back belongs to `day` too (see `day_start`).
+    """
+    start, end = day_start(day, zone), day_end(day, zone)
+    goes_back = _offset(end, zone) > _offset(end + CLOCKS_BACK_MAX, zone)
+    last = end + (CLOCKS_BACK_MAX if goes_back else -datetime.resolution)
+    return start.date(), max(start, last).date()
+
+
+def _offset(instant: datetime, zone: ZoneInfo) -> timedelta:
+    return instant.astimezone(zone).utcoffset() or timedelta(0)
 
 
 def quarter_start(day: date) -> date:

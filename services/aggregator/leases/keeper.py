@@ -54,6 +54,11 @@ class LeaseKeeper:
         """The consumers of our share."""
         return [consumer for consumer, task in self._running.values() if not task.done()]
 
+    @property
+    def held(self) -> Collection[Slice]:
+        """Which partitions those apply."""
+        return [slice_ for slice_, (_, task) in self._running.items() if not task.done()]
+
     async def run(self) -> None:
         """Keep the lease for ever."""
         while True:

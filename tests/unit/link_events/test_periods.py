@@ -21,6 +21,7 @@ from link_events.periods import (
     period_of,
     periods_between,
     quarter_start,
+    utc_dates,
     zone_named,
 )
 
@@ -119,6 +120,31 @@ def test_days_follow_each_other_without_gap_or_overlap(day: date, zone: ZoneInfo
     assert day_end(day, zone) == day_start(day + ONE_DAY, zone)
     assert day_start(day, zone) <= day_end(day, zone)
     assert day_start(day, zone).tzinfo is UTC
+
+
+@given(st.datetimes(datetime(2000, 1, 1), timezones=st.just(UTC)), _zones())  # noqa: DTZ001 - a zone is put to it
+@example(datetime(2006, 10, 29, 2, 30, tzinfo=UTC), ZoneInfo("America/St_Johns"))
+@example(datetime(2006, 10, 29, 3, 30, tzinfo=UTC), ZoneInfo("America/St_Johns"))
+def test_an_instant_lies_in_the_utc_dates_of_its_day(instant: datetime, zone: ZoneInfo) -> None:
+    """Two dates at most."""
+    first, last = utc_dates(local_day(instant, zone), zone)
+    assert first <= instant.date() <= last
+    assert last - first <= ONE_DAY
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "last"),
+    [
+        ("UTC", "2022-07-01", "2022-07-01"),
+        ("America/New_York", "2022-07-01", "2022-07-02"),
+        ("Asia/Kolkata", "2022-06-30", "2022-07-01"),
+        ("Pacific/Kiritimati", "2022-06-30", "2022-07-01"),
+    ],
+)
+def test_a_day_has_the_utc_dates_that_it_touches(zone: str, first: str, last: str) -> None:
+    """No more: each is a table of raw clicks to be read."""
+    dates = utc_dates(date(2022, 7, 1), ZoneInfo(zone))
+    assert dates == (date.fromisoformat(first), date.fromisoformat(last))
 
 
 @given(_days(), st.sampled_from(CUTS), _calendars())
