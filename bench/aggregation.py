@@ -51,7 +51,7 @@ class Place:
 def measure_aggregation(server: Server, database: str, directory: Path) -> Table:
     """Clicks that wait in the Postgres log are read and parsed by a loop, then applied by the aggregator."""
     dsn = server.dsn(database)
-    uvloop.run(_fill(_postgres_log(dsn), EVENTS["Postgres"]))
+    fill_postgres_log(dsn, EVENTS["Postgres"])
     yardstick = _timed(lambda count: _read_postgres(dsn, count), EVENTS["Postgres"])
     return _table("Postgres", yardstick, Place(server, dsn, directory), {})
 
@@ -66,6 +66,11 @@ def measure_aggregation_kafka(server: Server, database: str, directory: Path) ->
         return _table("Kafka", yardstick, place, kafka_settings(connection))
 
 
+def fill_postgres_log(dsn: str, count: int) -> None:
+    """Let `count` clicks wait in the Postgres log."""
+    uvloop.run(_fill(_postgres_log(dsn), count))
+
+
 @dataclass(frozen=True)
 class Used:
     """What a run used, in seconds."""
@@ -76,25 +81,29 @@ class Used:
 
 
 def _table(log: str, alone: Used, place: Place, shared: Mapping[str, str]) -> Table:
-    """Both rows; the aggregator is measured from when it may begin until the last event is applied."""
-    count, server, dsn = EVENTS[log], place.server, place.dsn
+    count = EVENTS[log]
+    return Table(
+        f"Applying {count:,} clicks from the {log} log",
+        [
+            _row("read and orjson.loads alone", count, alone, alone),
+            _row("advolink aggregator", count, applying(place, count, shared), alone),
+        ],
+    )
+
+
+def applying(place: Place, count: int, shared: Mapping[str, str]) -> Used:
+    """What an aggregator uses from when it may begin until the last of `count` waiting events is applied."""
+    server, dsn = place.server, place.dsn
     with held_back(dsn) as let_go, service("aggregator", place.directory, dsn, {}, shared) as (_, pid):
         before, postgres_before = cpu_seconds([pid]), cpu_seconds([server.pid, *children(server.pid)])
         started_s = time.monotonic()
         let_go()
         asyncio.run(until_applied(dsn, count))
-        applying = Used(
+        return Used(
             time.monotonic() - started_s,
             cpu_seconds([pid]) - before,
             cpu_seconds([server.pid, *children(server.pid)]) - postgres_before,
         )
-    return Table(
-        f"Applying {count:,} clicks from the {log} log",
-        [
-            _row("read and orjson.loads alone", count, alone, alone),
-            _row("advolink aggregator", count, applying, alone),
-        ],
-    )
 
 
 def _row(name: str, count: int, used: Used, alone: Used) -> Row:

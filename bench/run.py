@@ -15,6 +15,7 @@ from typing import Final
 from aggregation import measure_aggregation, measure_aggregation_kafka
 from database.migrations import migrate
 from event_log.postgres import create_streams
+from growth import measure_growth
 from latency import measure_latency_kafka
 from link_events.streams import PARTITIONS_DEFAULT
 from redirects import measure_redirects
@@ -25,6 +26,7 @@ SECTIONS: Final = {
     "redirects": measure_redirects,
     "aggregation": measure_aggregation,
     "aggregation_kafka": measure_aggregation_kafka,
+    "growth": measure_growth,
     "shipping_kafka": measure_shipping_kafka,
     "latency_kafka": measure_latency_kafka,
 }
