@@ -9,7 +9,7 @@ import click
 COMMANDS: Final = {
     "up": "local.commands:up",
     "import": "redirector.commands:import_group",
-    "journal": "redirector.commands:journal_group",
+    "journal": ("redirector.commands:journal_group", "aggregator.journals.commands:journal_group"),
     "dead-letters": "aggregator.dead_letters.commands:dead_letters_group",
     "holes": "aggregator.holes.commands:holes_group",
     "offsets": "aggregator.offsets.commands:offsets_group",
@@ -18,7 +18,7 @@ COMMANDS: Final = {
     "topics": "event_log.commands:topics_group",
     "keys": "database.commands:keys_group",
 }
-"""Command name → module:object, in the order people need them."""
+"""Command name → module:object, in the order people need them; several groups of one name are one."""
 
 
 class LazyGroup(click.Group):
@@ -32,9 +32,17 @@ class LazyGroup(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        command = getattr(import_module(module), name)
-        return command if isinstance(command, click.Command) else None
+        places = COMMANDS[cmd_name]
+        if isinstance(places, str):
+            return _loaded(places)
+        groups = [group for group in map(_loaded, places) if isinstance(group, click.Group)]
+        return click.CommandCollection(cmd_name, sources=groups, help=groups[0].help)
+
+
+def _loaded(place: str) -> click.Command | None:
+    module, _, name = place.partition(":")
+    command = getattr(import_module(module), name)
+    return command if isinstance(command, click.Command) else None
 
 
 @click.group(cls=LazyGroup)

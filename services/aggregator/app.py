@@ -7,10 +7,10 @@ or lets it finish: either is right.
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -25,18 +25,21 @@ from aggregator.clicks.store import ClickStore
 from aggregator.counts.store import CountsStore
 from aggregator.dead_letters.relaying import keep_relaying
 from aggregator.dead_letters.store import RelayStore
+from aggregator.journals.measuring import JournalMeasure
+from aggregator.journals.states import SILENT_AFTER
+from aggregator.journals.store import JournalStore
 from aggregator.judge import PLAIN_RULES, Context, load_named_agents
 from aggregator.leases.keeper import LeaseKeeper
 from aggregator.leases.store import LeaseStore
 from aggregator.maintenance import House, Retention, keep_house
+from aggregator.measuring import Measuring
 from aggregator.metrics import AggregatorMetrics
 from aggregator.programme.store import ProgrammeStore
 from aggregator.raw_days.store import RawDayStore
-from aggregator.routes import changes, clicks, counts, keys, programme
+from aggregator.routes import changes, clicks, counts, journals, keys, programme
 from aggregator.settings import AggregatorSettings
 from database.keys import KeyStore
-from database.pool import DatabaseAwayError, Pool, connected, open_pool
-from event_log.contract import EventLog, EventLogError
+from database.pool import Pool, connected, open_pool
 from event_log.opening import dead_letter_topic, open_event_log
 from event_log.postgres import PostgresEventLog
 from http_api.access import Access
@@ -46,8 +49,7 @@ from http_api.management import Readiness
 from http_api.openapi import DescribedApi
 from http_api.problems import answer_with_problems
 from http_api.serving import Failures, cancel_all
-from link_events.reasons import HoleKind
-from link_events.streams import STREAMS_CARRIED, Offset, Partition, Stream
+from link_events.streams import STREAMS_CARRIED, Partition, Stream
 
 APPLYING_CONNECTIONS_MAX = 4
 """One of them is housekeeping's; the consumers of all partitions take turns at the others."""
@@ -64,9 +66,6 @@ CHECKING_TIMEOUT = timedelta(minutes=10)
 READING_CONNECTIONS_MAX = 8
 LOG_CONNECTIONS_MAX = 4
 
-METRICS_TIMEOUT_S = 2.0
-"""A scrape that waited longer for Postgres would itself be late."""
-
 log = logging.getLogger(__name__)
 
 
@@ -76,10 +75,8 @@ class Service:
 
     public: FastAPI
     metrics: AggregatorMetrics
-    standings: StandingReader
-    raw_days: RawDayStore
-    event_log: EventLog
     keeper: LeaseKeeper
+    measuring: Measuring
     stopping: bool = False
 
     @property
@@ -95,31 +92,7 @@ class Service:
 
     async def refresh_metrics(self) -> None:
         """Bring the gauges up to date, as far as Postgres answers."""
-        gauges = self.metrics.standing
-        try:
-            async with asyncio.timeout(METRICS_TIMEOUT_S):
-                holes = await self.standings.open_holes()
-                standings = {stream: await self.standings.standings(stream) for stream in STREAMS_CARRIED}
-                kept_from = await self.raw_days.kept_from()
-        except (DatabaseAwayError, TimeoutError):
-            gauges.database_connected.set(0)
-            return
-        gauges.database_connected.set(1)
-        gauges.raw_kept_from.set(datetime.combine(kept_from, time(), UTC).timestamp())
-        for kind in HoleKind:
-            gauges.open_holes.labels(kind).set(holes.get(kind, 0))
-        try:
-            async with asyncio.timeout(METRICS_TIMEOUT_S):
-                await self._measure_lag(standings)
-        except (EventLogError, TimeoutError):
-            gauges.event_log_reached.set(0)
-            return
-        gauges.event_log_reached.set(1)
-
-    async def _measure_lag(self, standings: Mapping[Stream, Mapping[Partition, Offset]]) -> None:
-        for stream, next_offsets in standings.items():
-            for partition, end in (await self.event_log.end_offsets(stream)).items():
-                self.metrics.standing.lag.labels(stream, partition).set(end - next_offsets.get(partition, 0))
+        await self.measuring.refresh()
 
 
 async def run_aggregator(settings: AggregatorSettings) -> None:
@@ -162,8 +135,10 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
     slices = [(stream, Partition(number)) for stream in STREAMS_CARRIED for number in range(settings.partitions)]
     leases = LeaseStore(upkeep, owner, settings.lease)
     keeper = LeaseKeeper(leases, slices, lambda slice_: PartitionConsumer(*slice_, parts), failures)
-    standings = StandingReader(reading)
-    service = Service(build_public_app(reading), metrics, standings, RawDayStore(reading), event_log, keeper)
+    against = (settings.silent_after, settings.redirectors_expected)
+    standing = JournalMeasure(JournalStore(reading), metrics.journals, *against)
+    measuring = Measuring(StandingReader(reading), RawDayStore(reading), standing, event_log, metrics.standing)
+    service = Service(build_public_app(reading, settings.silent_after), metrics, keeper, measuring)
     expiring = event_log if isinstance(event_log, PostgresEventLog) else None
     comparisons = ComparingStore(lambda: connected(comparing), workers=0, rows_max=ROWS_LOGGED_MAX)
     share = Share(
@@ -194,7 +169,7 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
             pool.terminate()
 
 
-def build_public_app(pool: Pool) -> FastAPI:
+def build_public_app(pool: Pool, silent_after: timedelta = SILENT_AFTER) -> FastAPI:
     """The stats API."""
     app = DescribedApi(
         title="advolink aggregator",
@@ -204,9 +179,10 @@ def build_public_app(pool: Pool) -> FastAPI:
     answer_with_problems(app)
     key_store = KeyStore(pool)
     access = Access(key_store)
-    app.include_router(counts.counts_routes(counts.CountsDesk(CountsStore(pool), access)))
-    app.include_router(clicks.clicks_routes(clicks.ClicksDesk(ClickStore(pool), access)))
-    app.include_router(changes.changes_routes(changes.ChangesDesk(ChangesStore(pool), access)))
+    app.include_router(counts.counts_routes(counts.CountsDesk(CountsStore(pool, silent_after), access)))
+    app.include_router(clicks.clicks_routes(clicks.ClicksDesk(ClickStore(pool, silent_after), access)))
+    app.include_router(changes.changes_routes(changes.ChangesDesk(ChangesStore(pool, silent_after), access)))
+    app.include_router(journals.journals_routes(journals.JournalsDesk(JournalStore(pool, silent_after), access)))
     app.include_router(programme.programme_routes(programme.ProgrammeDesk(ProgrammeStore(pool), access)))
     app.include_router(keys.keys_routes(keys.KeysDesk(key_store, access)))
     return app

@@ -107,6 +107,28 @@ class CheckingMetrics:
         )
 
 
+class JournalMetrics:
+    """What is known of journals; read from Postgres likewise."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.journals = Gauge("advolink_journals", "Journals that are known, by state.", ["state"], registry=registry)
+        self.complete_through = Gauge(
+            "advolink_complete_through_timestamp_seconds",
+            "The instant up to which everything captured is counted; NaN while no journal is known.",
+            registry=registry,
+        )
+        self.clock_ahead = Gauge(
+            "advolink_journal_clock_ahead_seconds",
+            "How far the clock of a redirector is ahead of Postgres's, of the one that is most.",
+            registry=registry,
+        )
+        self.redirectors_missing = Gauge(
+            "advolink_redirectors_missing",
+            "Redirectors that are expected and not live; 0 where none are expected.",
+            registry=registry,
+        )
+
+
 class AggregatorMetrics:
     """All of the above, in one registry."""
 
@@ -115,3 +137,4 @@ class AggregatorMetrics:
         self.applying = ApplyingMetrics(self.registry)
         self.standing = StandingMetrics(self.registry)
         self.checking = CheckingMetrics(self.registry)
+        self.journals = JournalMetrics(self.registry)

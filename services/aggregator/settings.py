@@ -3,14 +3,27 @@
 from datetime import timedelta
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from aggregator.applying.dead_letter_limit import RATIO_MAX
+from aggregator.journals.states import SILENT_AFTER
 from event_log.settings import EventLogSettings
 from http_api.settings import Duration, Port, ServiceSettings
 
 
-class AggregatorSettings(ServiceSettings, EventLogSettings):
+class SilenceSettings(BaseSettings):
+    """What commands that show journals share with the service."""
+
+    model_config = SettingsConfigDict(env_prefix="ADVOLINK_AGGREGATOR_", extra="ignore", hide_input_in_errors=True)
+
+    silent_after: Duration = Field(
+        SILENT_AFTER,
+        ge=timedelta(seconds=1),
+        description="After so long without a word a journal is silent (ISO 8601 or seconds).",
+    )
+
+
+class AggregatorSettings(ServiceSettings, EventLogSettings, SilenceSettings):
     """Environment variables with the prefix ADVOLINK_AGGREGATOR_, and those that both services share."""
 
     model_config = SettingsConfigDict(env_prefix="ADVOLINK_AGGREGATOR_", extra="ignore", hide_input_in_errors=True)
@@ -38,4 +51,7 @@ class AggregatorSettings(ServiceSettings, EventLogSettings):
         ge=0,
         le=1,
         description="A partition stops where more than this share of its latest 1 000 clicks cannot be read; 1: never.",
+    )
+    redirectors_expected: int | None = Field(
+        None, ge=0, description="How many redirectors there are to be; fewer live ones show as missing."
     )

@@ -26,6 +26,7 @@ CODE_PATTERN: Final = r"[A-Za-z0-9_-]{1,64}"
 
 _ADVOCATE_ID = re.compile(ADVOCATE_ID_PATTERN)
 _CODE = re.compile(CODE_PATTERN)
+_JOURNAL_ID = re.compile(r"[0-9a-f]{16}")
 _EVENT_ID = re.compile(r"([0-9a-f]{16})-([cva])(0|[1-9][0-9]{0,2})-([1-9][0-9]{0,14})")
 
 
@@ -70,6 +71,11 @@ def is_advocate_id(text: str) -> bool:
 def is_code(text: str) -> bool:
     """Whether `text` may be a link's code."""
     return _CODE.fullmatch(text) is not None
+
+
+def parse_journal_id(text: str) -> JournalId | None:
+    """The journal that `text` names, in hexadecimal, or None where it is no journal's id."""
+    return JournalId(bytes.fromhex(text)) if _JOURNAL_ID.fullmatch(text) else None
 
 
 def parse_event_id(text: str) -> Origin | None:

@@ -71,7 +71,7 @@ def _show_import(answer: dict[str, Any]) -> None:
 
 @click.group("journal")
 def journal_group() -> None:
-    """Look into the journals of a redirector. Nothing here changes anything."""
+    """Journals: what lies on a redirector's disk, and what the database knows of it."""
 
 
 @journal_group.command("status")

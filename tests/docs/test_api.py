@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 import pytest
 
 from aggregator.counts.asking import ROWS_DEFAULT, ROWS_MAX, GroupBy
+from aggregator.journals.states import HeldBackBy, JournalState
 from database.keys import Scope
 from http_api.management import management_app
 from http_api.problems import ProblemKind
@@ -85,7 +86,19 @@ def test_a_section_names_every_refusal_of_its_own(name: str, operation: Mapping[
 
 @pytest.mark.parametrize(
     "words",
-    [Scope, ProblemKind, Verdict, Reason, LinkState, RefusedLine, ImportFormat, Granularity, GroupBy],
+    [
+        Scope,
+        ProblemKind,
+        Verdict,
+        Reason,
+        LinkState,
+        RefusedLine,
+        ImportFormat,
+        Granularity,
+        GroupBy,
+        HeldBackBy,
+        JournalState,
+    ],
     ids=lambda words: words.__name__,
 )
 def test_every_word_of_a_closed_set_is_named(words: type[StrEnum]) -> None:

@@ -15,6 +15,7 @@ from advolink.__main__ import main
 from aggregator.applying.interruptions import Interruption
 from aggregator.dead_letters.stored import DeadLetterState
 from aggregator.holes.store import HoleState
+from aggregator.journals.states import HeldBackBy, JournalState
 from event_log.settings import EventLogSettings, KafkaSettings
 from http_api.settings import ServiceSettings
 from link_events.reasons import DeadLetterReason, HoleKind, StopReason
@@ -128,9 +129,11 @@ WORDS: Final = (
     DeadLetterReason,
     DeadLetterState,
     FullPolicy,
+    HeldBackBy,
     HoleKind,
     HoleState,
     Interruption,
+    JournalState,
     StopReason,
 )
 

@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings
 
 from aggregator.app import build_public_app as build_aggregator
 from aggregator.metrics import AggregatorMetrics
-from aggregator.settings import AggregatorSettings
+from aggregator.settings import AggregatorSettings, SilenceSettings
 from database.pool import Pool
 from database.settings import DatabaseSettings
 from http_api.access import Access
@@ -42,7 +42,7 @@ SETTINGS: Final[Mapping[str, tuple[type[BaseSettings], ...]]] = {
     "redirector": (RedirectorSettings,),
     "aggregator": (AggregatorSettings,),
     "up": (LocalSettings,),
-    "commands": (StackSettings, DatabaseSettings),
+    "commands": (StackSettings, DatabaseSettings, SilenceSettings),
 }
 """Table → the settings it lists."""
 

@@ -13,7 +13,7 @@ from link_events.identity import JOURNAL_ID_BYTES, JournalId, Origin, Seq
 from link_events.streams import Partition, Stream
 
 FIRST_CAPTURE: Final = datetime(2022, 2, 14, 9, 30, tzinfo=UTC)
-"""When a pen captures its first event; each later one comes a second after the one before."""
+"""When a pen captures its first event, unless told; each later one comes a second after the one before."""
 
 FIRST_PARTITION: Final = Partition(0)
 
@@ -39,11 +39,12 @@ class Pen:
     journal: JournalId = field(default_factory=new_journal)
     stream: Stream = Stream.CLICKS
     last_seq: int = 0
+    first_capture: datetime = FIRST_CAPTURE
 
     @property
     def captured_at(self) -> datetime:
         """When the last event was captured."""
-        return FIRST_CAPTURE + timedelta(seconds=self.last_seq - 1)
+        return self.first_capture + timedelta(seconds=self.last_seq - 1)
 
     def write(self, data: EventData) -> Record:
         """The next event's record."""

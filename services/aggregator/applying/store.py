@@ -217,6 +217,11 @@ async def hold_partition(connection: Connection, stream: Stream, partition: Part
     await connection.execute(_SQL["hold_partition"], stream, partition, _IDLE_MAX)
 
 
+async def hold_every_partition(connection: Connection) -> None:
+    """The same for all of them, in order."""
+    await connection.execute(_SQL["hold_every_partition"], _IDLE_MAX)
+
+
 async def ensure_day(pool: Pool, day: date) -> None:
     """Make the raw partition of a UTC date where it is missing, in a transaction of its own."""
     async with connected(pool) as connection:

@@ -139,3 +139,7 @@ SELECT kind, sum(seq_to - seq_from + 1)::bigint AS seqs FROM hole WHERE closed_a
 -- Were we to freeze now, they would wait for as long; Postgres ends our transaction instead.
 SELECT set_config('idle_in_transaction_session_timeout', $3, true)
 FROM partition_offset WHERE stream = $1 AND partition = $2 FOR UPDATE;
+
+-- hold_every_partition: The same for all of them, in order.
+SELECT set_config('idle_in_transaction_session_timeout', $1, true)
+FROM partition_offset ORDER BY stream, partition FOR UPDATE;

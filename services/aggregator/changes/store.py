@@ -6,13 +6,14 @@ commit (schema.sql, counts_change_counter), so whoever sees one sees every lower
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from aggregator.counts.tables import CountsTable
 from aggregator.errors import ChangesRewoundError
 from aggregator.freshness.store import Freshness, snapshot
+from aggregator.journals.states import SILENT_AFTER
 from database.pool import Pool
 from database.queries import load_queries
 from link_events.identity import AdvocateId, LinkId
@@ -50,8 +51,9 @@ class ChangesAnswer:
 class ChangesStore:
     """Reads changes."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, silent_after: timedelta = SILENT_AFTER) -> None:
         self._pool = pool
+        self._silent_after = silent_after
 
     async def since(self, seen: Mapping[Partition, int], rows_max: int) -> ChangesAnswer:
         """At most `rows_max` rows that were changed after `seen`.
@@ -59,7 +61,7 @@ class ChangesStore:
         Raises:
             ChangesRewoundError: `seen` is of changes that this database has not made.
         """
-        async with snapshot(self._pool) as (connection, freshness):
+        async with snapshot(self._pool, self._silent_after) as (connection, freshness):
             counters = await connection.fetch(_SQL["counters"])
             last = {Partition(row["partition"]): row["last_change"] for row in counters}
             _expect_seen(seen, last)

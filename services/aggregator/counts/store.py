@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from aggregator.counts.asking import Cut, Days, GroupBy, cut_days
 from aggregator.freshness.store import Freshness, snapshot
+from aggregator.journals.states import SILENT_AFTER
 from database.pool import Connection, Pool, only_row
 from database.queries import load_queries
 from link_events.identity import AdvocateId, Code, LinkId
@@ -51,12 +52,13 @@ class After:
 class CountsStore:
     """Reads counts."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, silent_after: timedelta = SILENT_AFTER) -> None:
         self._pool = pool
+        self._silent_after = silent_after
 
     async def of_advocate(self, advocate_id: AdvocateId, days: Days, granularity: Granularity) -> CountsAnswer | None:
         """One advocate's counts; None where there is no such advocate. Periods without clicks are left out."""
-        async with snapshot(self._pool) as (connection, freshness):
+        async with snapshot(self._pool, self._silent_after) as (connection, freshness):
             if not await connection.fetchval(_SQL["advocate_exists"], advocate_id):
                 return None
             if granularity is Granularity.QUARTER and days.everything:
@@ -72,7 +74,7 @@ class CountsStore:
         self, group_by: GroupBy, days: Days, granularity: Granularity, after: After | None, rows_max: int
     ) -> CountsAnswer:
         """Everybody's counts in the order of the key, at most `rows_max` rows after `after`."""
-        async with snapshot(self._pool) as (connection, freshness):
+        async with snapshot(self._pool, self._silent_after) as (connection, freshness):
             stored = await _days(connection, "stored_days")
             cut = cut_days(days, stored, granularity, freshness.programme.calendar)
             if cut is None:

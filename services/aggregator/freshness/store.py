@@ -1,27 +1,37 @@
 """Freshness, read in the same snapshot as the numbers it is said of."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from aggregator.journals.states import SILENT_AFTER, HeldBack, KnownJournal, complete_through, held_back_by
 from aggregator.programme.store import Programme, read_programme
 from database.pool import Connection, Pool, connected, only_row
 from database.queries import load_queries
+from link_events.identity import JournalId
 from link_events.periods import day_end
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
+BEFORE_THE_FIRST: Final = JournalId(b"")
+_UNFINISHED: Final = True
+_ALL: Final = False
+
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """`complete_through`: everything that known journals captured up to then is counted; None where none is known."""
+    """`complete_through`: everything that known journals captured up to then is counted; None where none is known.
+
+    Journals that keep it from being recent are named in `held_back_by`.
+    """
 
     as_of: datetime
     complete_through: datetime | None
     programme: Programme
+    held_back_by: Sequence[HeldBack] = ()
 
     def is_provisional(self, last_day: date | None) -> bool:
         """Whether numbers up to the local `last_day` (None: up to now) may still grow."""
@@ -31,7 +41,7 @@ class Freshness:
 
 
 @asynccontextmanager
-async def snapshot(pool: Pool) -> AsyncIterator[tuple[Connection, Freshness]]:
+async def snapshot(pool: Pool, silent_after: timedelta = SILENT_AFTER) -> AsyncIterator[tuple[Connection, Freshness]]:
     """A read-only transaction that sees one moment, and how fresh that moment is.
 
     Raises:
@@ -39,24 +49,27 @@ async def snapshot(pool: Pool) -> AsyncIterator[tuple[Connection, Freshness]]:
     """
     async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         row = only_row(await connection.fetchrow(_SQL["freshness"]))
-        bounds = (row["applied_up_to"], row["missing_after"], row["unheard_after"])
-        complete = complete_through(row["as_of"], row["watermarks"], *bounds)
-        yield connection, Freshness(row["as_of"], complete, await read_programme(connection))
+        as_of, programme = row["as_of"], await read_programme(connection)
+        journals = await unfinished_journals(connection)
+        complete = complete_through(as_of, journals) if row["any_known"] else None
+        yield connection, Freshness(as_of, complete, programme, held_back_by(as_of, journals, silent_after))
 
 
-def complete_through(
-    as_of: datetime,
-    watermark_count: int,
-    applied_up_to: datetime | None,
-    missing_after: datetime | None,
-    unheard_after: datetime | None = None,
-) -> datetime | None:
-    """The instant up to which every known journal has been applied without a hole.
+async def unfinished_journals(connection: Connection) -> Sequence[KnownJournal]:
+    """Every journal that may hold `complete_through` back, as the caller's transaction sees it."""
+    return await _known(connection, BEFORE_THE_FIRST, None, _UNFINISHED, None)
 
-    `applied_up_to` is the oldest watermark of a journal that is not sealed; None where every known one is.
-    `unheard_after` is the oldest known instant of a journal that some partition has not heard of; None where all have.
-    """
-    if watermark_count == 0:
-        return None
-    bounds = [as_of, applied_up_to, missing_after, unheard_after]
-    return min(bound for bound in bounds if bound is not None)
+
+async def known_journals(connection: Connection, after: JournalId, rows_max: int) -> Sequence[KnownJournal]:
+    """The first `rows_max` journals behind `after`, in the order of their ids."""
+    return await _known(connection, after, None, _ALL, rows_max)
+
+
+async def known_journal(connection: Connection, journal: JournalId) -> KnownJournal | None:
+    """What is known of one journal, if anything is."""
+    found = await _known(connection, BEFORE_THE_FIRST, journal, _ALL, None)
+    return found[0] if found else None
+
+
+async def _known(connection: Connection, *parameters: object) -> Sequence[KnownJournal]:
+    return [KnownJournal(**row) for row in await connection.fetch(_SQL["known"], *parameters)]

@@ -10,6 +10,8 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from aggregator.counts.asking import ROWS_DEFAULT, ROWS_MAX, Days, read_cursor
 from aggregator.freshness.store import Freshness
+from aggregator.journals.showing import held_back_fields
+from aggregator.journals.states import NAMED_MAX, HeldBackBy, JournalState
 from http_api.problems import refused_field
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -31,12 +33,24 @@ Limit = Annotated[int, Query(ge=1, le=ROWS_MAX, description=f"Rows of a page, {R
 Cursor = Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before.")]
 
 
+class HeldBackOut(BaseModel):
+    """A journal that holds `complete_through` back."""
+
+    journal: str
+    state: JournalState
+    since: datetime = Field(description="Up to when everything of it is counted.")
+    why: HeldBackBy
+
+
 class AnswerOut(BaseModel):
     """How fresh the numbers are."""
 
     as_of: datetime = Field(description="When the numbers were read.")
     complete_through: datetime | None = Field(
         description="Everything that known redirectors captured up to then is counted."
+    )
+    held_back_by: list[HeldBackOut] = Field(
+        description=f"Journals that keep it from being recent, the furthest behind first; at most {NAMED_MAX}."
     )
     timezone: str = Field(description="The zone of local days.")
     provisional: bool = Field(description="Whether the numbers may still grow.")
@@ -47,6 +61,7 @@ def freshness_fields(freshness: Freshness, last_day: date | None) -> dict[str, A
     return {
         "as_of": freshness.as_of,
         "complete_through": freshness.complete_through,
+        "held_back_by": [held_back_fields(held) for held in freshness.held_back_by],
         "timezone": freshness.programme.timezone,
         "provisional": freshness.is_provisional(last_day),
     }

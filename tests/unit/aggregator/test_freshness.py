@@ -1,33 +1,13 @@
-"""`complete_through` promises no more than every known journal can keep."""
+"""Numbers are provisional until everything of their days has come."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import pytest
 
-from aggregator.freshness.store import Freshness, complete_through
+from aggregator.freshness.store import Freshness
 from aggregator.programme.store import Programme
 
 NOW = datetime(2022, 4, 1, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-
-
-@pytest.mark.parametrize(
-    ("watermarks", "applied_up_to", "missing_after", "complete"),
-    [
-        (0, None, None, None),
-        (3, NOW - HOUR, None, NOW - HOUR),
-        (3, NOW - HOUR, NOW - 2 * HOUR, NOW - 2 * HOUR),
-        (3, NOW - 2 * HOUR, NOW - HOUR, NOW - 2 * HOUR),
-        (3, None, None, NOW),
-        (3, None, NOW - HOUR, NOW - HOUR),
-        (3, NOW + HOUR, None, NOW),
-    ],
-)
-def test_counts_are_complete_up_to_the_slowest_journal_or_the_first_hole(
-    watermarks: int, applied_up_to: datetime | None, missing_after: datetime | None, complete: datetime | None
-) -> None:
-    """Nothing known is nothing promised; all sealed is complete as of now; a clock ahead of ours promises nothing."""
-    assert complete_through(NOW, watermarks, applied_up_to, missing_after) == complete
 
 
 @pytest.mark.parametrize(
