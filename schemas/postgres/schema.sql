@@ -334,6 +334,7 @@ CREATE TABLE link_day (
     CONSTRAINT link_day_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks),
     CONSTRAINT link_day_partition_change_key UNIQUE (partition, change)
 ) WITH (fillfactor = 70);
+CREATE INDEX link_day_day_idx ON link_day USING brin (day) WITH (pages_per_range = 32, autosummarize = on);
 
 -- writer: the command `advolink rebuild`. Every rebuild that was carried through.
 CREATE TABLE counts_rebuild (

@@ -15,6 +15,7 @@ from aggregator.checking.plan import Plan, Quarter, Stored, plan_for
 from aggregator.counts.asking import Days
 from aggregator.counts.tables import CountsTable
 from aggregator.programme.store import Programme, read_programme
+from aggregator.raw_days.store import read_horizon
 from database.pool import Connection
 from database.queries import load_queries
 from link_events.periods import ONE_DAY, Calendar, Granularity, period_of, quarter_start, utc_dates
@@ -71,8 +72,7 @@ class ComparingStore:
         ):
             await connection.execute(_SQL["hold_raw"])
             await connection.execute(_SQL["tune"], str(self._workers))
-            kept_from: date = await connection.fetchval(_SQL["horizon"])
-            yield _Snapshot(connection, kept_from, await read_programme(connection))
+            yield _Snapshot(connection, await read_horizon(connection), await read_programme(connection))
 
 
 @dataclass(frozen=True, slots=True)

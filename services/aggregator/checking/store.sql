@@ -5,9 +5,6 @@ LOCK TABLE ONLY click IN ACCESS SHARE MODE;
 SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
     set_config('work_mem', '64MB', true), set_config('max_parallel_workers_per_gather', $1, true);
 
--- horizon: Raw clicks of earlier UTC dates were let go.
-SELECT kept_from FROM raw_horizon;
-
 -- stored_days: Every local day that has counts.
 SELECT day FROM advocate_day UNION SELECT day FROM link_day;
 
