@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem details, alike in both services.
 
-A problem's `type` is stable and documented in docs/api.md; `errors` names the fields at fault.
+A problem's `type` is stable and documented in docs/api.md; `errors` names the fields at fault, `why` says in
+a word of a closed set why there is no such thing, where that is known.
 """
 
 from collections.abc import Mapping, Sequence
@@ -79,12 +80,14 @@ class ProblemError(HTTPException):
         detail: str,
         *,
         errors: Sequence[FieldError] = (),
+        why: StrEnum | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(status.value, detail, headers)
         self.status = status
         self.kind = kind
         self.errors = errors
+        self.why = why
 
 
 def refused_field(field: str, detail: str) -> ProblemError:
@@ -92,9 +95,9 @@ def refused_field(field: str, detail: str) -> ProblemError:
     return _invalid(f"{field}: {detail}", [FieldError(field, detail)])
 
 
-def not_found(what: str) -> ProblemError:
-    """A 404 that names what there is none of."""
-    return ProblemError(HTTPStatus.NOT_FOUND, ProblemKind.NOT_FOUND, f"there is no {what}")
+def not_found(what: str, why: StrEnum | None = None) -> ProblemError:
+    """A 404 that names what there is none of, and why in a word, where that is known."""
+    return ProblemError(HTTPStatus.NOT_FOUND, ProblemKind.NOT_FOUND, f"there is no {what}", why=why)
 
 
 def away(what: str) -> ProblemError:
@@ -112,6 +115,8 @@ def problem_response(problem: ProblemError) -> Response:
         "status": problem.status.value,
         "detail": problem.detail,
     }
+    if problem.why is not None:
+        body["why"] = problem.why
     if problem.errors:
         body["errors"] = [{"field": error.field, "detail": error.detail} for error in problem.errors]
     return Response(orjson.dumps(body), problem.status.value, problem.headers, PROBLEM_JSON)

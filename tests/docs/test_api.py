@@ -7,7 +7,9 @@ from typing import Any, Final, cast
 
 import pytest
 
+from aggregator.clicks.absence import Absence
 from aggregator.counts.asking import ROWS_DEFAULT, ROWS_MAX, GroupBy
+from aggregator.counts.tables import CountsTable
 from aggregator.journals.states import HeldBackBy, JournalState
 from database.keys import Scope
 from http_api.management import management_app
@@ -98,6 +100,8 @@ def test_a_section_names_every_refusal_of_its_own(name: str, operation: Mapping[
         GroupBy,
         HeldBackBy,
         JournalState,
+        Absence,
+        CountsTable,
     ],
     ids=lambda words: words.__name__,
 )

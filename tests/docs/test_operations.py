@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings
 from advolink.__main__ import main
 from aggregator.applying.interruptions import Interruption
 from aggregator.dead_letters.stored import DeadLetterState
-from aggregator.holes.store import HoleState
+from aggregator.holes.stored import HoleState
 from aggregator.journals.states import HeldBackBy, JournalState
 from event_log.settings import EventLogSettings, KafkaSettings
 from http_api.settings import ServiceSettings

@@ -41,13 +41,19 @@ class Freshness:
 
 
 @asynccontextmanager
-async def snapshot(pool: Pool, silent_after: timedelta = SILENT_AFTER) -> AsyncIterator[tuple[Connection, Freshness]]:
+async def snapshot(
+    pool: Pool, silent_after: timedelta = SILENT_AFTER, *, hold_raw: bool = False
+) -> AsyncIterator[tuple[Connection, Freshness]]:
     """A read-only transaction that sees one moment, and how fresh that moment is.
+
+    With `hold_raw` no raw click is let go while it lasts, so that the horizon that it sees is that of what it finds.
 
     Raises:
         DatabaseAwayError: Postgres is away.
     """
     async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        if hold_raw:
+            await connection.execute(_SQL["hold_raw"])
         row = only_row(await connection.fetchrow(_SQL["freshness"]))
         as_of, programme = row["as_of"], await read_programme(connection)
         journals = await unfinished_journals(connection)

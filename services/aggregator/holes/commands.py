@@ -15,7 +15,8 @@ from aggregator.commands import (
     stores_options,
     told_why,
 )
-from aggregator.holes.store import HoleState, HoleStore, StoredHole
+from aggregator.holes.store import HoleStore
+from aggregator.holes.stored import HoleState, StoredHole
 from database.commands import run_with_database
 from database.pool import small_pool
 from link_events.identity import Origin, parse_event_id

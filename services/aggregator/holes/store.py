@@ -4,13 +4,11 @@ Whoever closes one holds its partition first, so that no batch fills or splits i
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from aggregator.applying.store import hold_partition
+from aggregator.holes.stored import HoleState, StoredHole
 from aggregator.programme.store import hold_programme
 from database.pool import Connection, Pool, connected
 from database.queries import load_queries
@@ -19,36 +17,6 @@ from link_events.reasons import HoleKind
 from link_events.streams import Partition, Stream
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
-
-
-class HoleState(StrEnum):
-    """Whether a hole holds anything back. One that was filled is not there any more."""
-
-    OPEN = "open"
-    CLOSED = "closed"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredHole:
-    """Seqs that were skipped, from that of `first` to `seq_to`, captured at `captured_after` or later."""
-
-    first: Origin
-    seq_to: Seq
-    kind: HoleKind
-    captured_after: datetime
-    opened_at: datetime
-    closed_at: datetime | None
-    closed_why: str | None
-
-    @property
-    def state(self) -> HoleState:
-        """Whether it still holds something back."""
-        return HoleState.OPEN if self.closed_at is None else HoleState.CLOSED
-
-    @property
-    def seqs(self) -> int:
-        """How many seqs it holds."""
-        return self.seq_to - self.first.seq + 1
 
 
 class HoleStore:

@@ -9,8 +9,11 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from aggregator.clicks.absence import Whereabouts, why_absent
+from aggregator.clicks.placing import CountsPlace
 from aggregator.clicks.store import BEFORE_THE_FIRST, ClickStore
 from aggregator.counts.asking import ROWS_DEFAULT, write_cursor
+from aggregator.counts.tables import CountsTable
 from aggregator.freshness.store import Freshness
 from aggregator.routes.answers import AnswerOut, Cursor, Day, Limit, asked_cursor, freshness_fields, link_next
 from database.keys import LiveKey, Scope
@@ -60,8 +63,60 @@ class ClickOut(BaseModel):
     applied_at: datetime
 
 
+class JournaledOut(BaseModel):
+    """Where it was written down first."""
+
+    journal: str
+    stream: Stream
+    partition: int
+    seq: int
+    captured_at: datetime
+
+
+class LoggedOut(BaseModel):
+    """Where the event log has it."""
+
+    stream: Stream
+    partition: int
+    offset: int
+    logged_at: datetime
+
+
+class AppliedOut(BaseModel):
+    """When it was judged and counted."""
+
+    applied_at: datetime
+
+
+class JourneyOut(BaseModel):
+    """The way it came."""
+
+    journaled: JournaledOut
+    logged: LoggedOut
+    applied: AppliedOut
+
+
+class CountsPlaceOut(BaseModel):
+    """A counts row that the click is in, with its numbers as they are now; null where the row is not there."""
+
+    counts: CountsTable
+    key: str = Field(description="The advocate's or the link's id.")
+    period: str
+    period_start: date
+    period_end: date
+    adds_to: list[str] = Field(description="The numbers that the click is 1 of.")
+    raw_clicks: int | None = None
+    counted_clicks: int | None = None
+    not_counted_clicks: int | None = None
+    review_clicks: int | None = None
+    read_at: str = Field(description="The path of this API that shows the row.")
+
+
 class OneClickOut(ClickOut, AnswerOut):
-    """One click, with the freshness of the answer."""
+    """One click, its way, the counts it is in, and the freshness of the answer."""
+
+    journey: JourneyOut
+    counts: list[CountsPlaceOut]
 
 
 class ClicksOut(AnswerOut):
@@ -89,18 +144,24 @@ def clicks_routes(desk: ClicksDesk) -> APIRouter:
         "/clicks/{event_id}",
         operation_id="get_click",
         summary="One click with all that is known of it",
-        responses={404: problem(ProblemKind.NOT_FOUND, when="No such click has been applied yet.")},
+        responses={404: problem(ProblemKind.NOT_FOUND, when="There is no such click; `why` and `detail` say why.")},
     )
     async def get_click(event_id: str, _key: reader) -> OneClickOut:
-        """404 where no such click has been applied yet."""
+        """Its verdict and why, the way it came, and which counts it is in; else why there is no such click."""
         origin = parse_event_id(event_id)
         if origin is None or origin.stream is not Stream.CLICKS:
             raise refused_field("path/event_id", "is no click's event id, like 00c0ffee00c0ffee-c7-42")
         found = await desk.store.find(origin)
-        if found is None:
-            raise not_found(f"click {event_id}")
-        row, freshness = found
-        return OneClickOut(**_shown(row, freshness), **freshness_fields(freshness, row["local_day"]))
+        if isinstance(found, Whereabouts):
+            why, sentence = why_absent(found)
+            raise not_found(f"click {event_id}: {sentence}", why)
+        shown = _shown(found.row, found.freshness)
+        return OneClickOut(
+            **shown,
+            journey=_journey(shown),
+            counts=[_place(place) for place in found.counts],
+            **freshness_fields(found.freshness, found.row["local_day"]),
+        )
 
     @router.get("/clicks", operation_id="list_clicks", summary="The clicks behind a count", responses=NEXT_PAGE)
     async def list_clicks(
@@ -143,3 +204,26 @@ def _shown(row: Mapping[str, Any], freshness: Freshness) -> dict[str, Any]:
         "week": period_of(row["local_day"], Granularity.WEEK, calendar).label,
         "quarter": period_of(row["local_day"], Granularity.QUARTER, calendar).label,
     }
+
+
+def _journey(shown: Mapping[str, Any]) -> JourneyOut:
+    """The way of a click that is shown like this."""
+    place = {"stream": Stream.CLICKS, "partition": shown["partition"]}
+    return JourneyOut(
+        journaled=JournaledOut(journal=shown["journal"], **place, seq=shown["seq"], captured_at=shown["captured_at"]),
+        logged=LoggedOut(**place, offset=shown["log_offset"], logged_at=shown["logged_at"]),
+        applied=AppliedOut(applied_at=shown["applied_at"]),
+    )
+
+
+def _place(place: CountsPlace) -> CountsPlaceOut:
+    return CountsPlaceOut(
+        counts=place.counts,
+        key=place.key,
+        period=place.period.label,
+        period_start=place.period.start,
+        period_end=place.period.end,
+        adds_to=list(place.adds_to),
+        **place.numbers,
+        read_at=place.read_at,
+    )
