@@ -36,6 +36,7 @@ from redirector.links.memory import LinkMemory
 from redirector.links.resolving import LinkResolver
 from redirector.links.store import LinkStore
 from redirector.metrics import RedirectorMetrics
+from redirector.recalling import Place, keep_recalling
 from redirector.recording import Recorder
 from redirector.redirecting import Redirector
 from redirector.routes import imports, links, redirects
@@ -114,6 +115,8 @@ async def running(settings: RedirectorSettings, failures: Failures) -> AsyncIter
             keep_tidy(settings.journal_dir, settings.journal_retention, settings.journal_bytes_max), name="tidying"
         ),
     ]
+    place = Place(settings.journal_dir, settings.partitions, _limits(settings))
+    tasks.append(asyncio.create_task(keep_recalling(place, event_log, shipments), name="recalling"))
     for task in tasks:
         failures.watch(task)
     try:
@@ -128,7 +131,7 @@ async def running(settings: RedirectorSettings, failures: Failures) -> AsyncIter
 
 async def _start_journals(settings: RedirectorSettings, shipments: Shipments) -> Shipment:
     """Adopt what earlier workers and imports left and ship it; the first live one becomes our own."""
-    limits = Limits(settings.journal_segment_bytes, settings.journal_bytes_max)
+    limits = _limits(settings)
     live = settings.journal_dir / "live"
     left = adopt_all(live, settings.partitions, limits)
     own = shipments.start(left[0] if left else new_journal(live, settings.partitions, limits))
@@ -140,6 +143,10 @@ async def _start_journals(settings: RedirectorSettings, shipments: Shipments) ->
     return own
 
 
+def _limits(settings: RedirectorSettings) -> Limits:
+    return Limits(settings.journal_segment_bytes, settings.journal_bytes_max)
+
+
 def _assemble(
     settings: RedirectorSettings, pool: Pool, metrics: RedirectorMetrics, shipments: Shipments, own: Shipment
 ) -> Service:
@@ -149,8 +156,7 @@ def _assemble(
     access = Access(KeyStore(pool))
     own_host = compared_host(urlsplit(settings.public_url).hostname or "")
     policy = DestinationPolicy({own_host}, frozenset(map(compared_host, settings.private_hosts)))
-    limits = Limits(settings.journal_segment_bytes, settings.journal_bytes_max)
-    place = ImportPlace(settings.journal_dir / "imports", limits, settings.partitions)
+    place = ImportPlace(settings.journal_dir / "imports", _limits(settings), settings.partitions)
     importer = Importer(PlanStore(pool), shipments, place, policy)
     redirector = Redirector(resolver, Recorder(own.journal), settings.journal_full_policy, metrics.redirect)
     desk = links.LinkDesk(store, memory, access, policy, settings.public_url)

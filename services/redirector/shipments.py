@@ -113,7 +113,7 @@ class Shipments:
             await self._let_go(shipment)
 
     async def _end(self, shipment: Shipment) -> None:
-        await shipment.shipper.drained()
+        await shipment.shipper.confirmed()
         await self._let_go(shipment)
         try:
             mark_done(shipment.journal.directory)

@@ -60,7 +60,7 @@ class Shipper:
         self._position = acks.position if acks else first_position(journal.directory)
         self._acked: dict[Slice, Seq] = dict(acks.seqs) if acks else {}
         self._is_import = is_import
-        self._never_reconciled = True
+        self._reconciled = asyncio.Event()
         self._opened_with = {slice_: journal.last_seq(slice_) for slice_ in journal.slices}
         self._backoff = Backoff()
         self._saved_at_s = 0.0
@@ -102,6 +102,11 @@ class Shipper:
             self._took_some.clear()
             await self._took_some.wait()
 
+    async def confirmed(self) -> None:
+        """The same, after the log was asked what it holds: it may have lost what an earlier process saw acked."""
+        await self._reconciled.wait()
+        await self.drained()
+
     def save(self) -> None:
         """Write down how far the log has taken this journal; where that cannot be, more is sent again one day."""
         try:
@@ -120,8 +125,8 @@ class Shipper:
             log.warning("the event log has lost what it had acked; sending it again from the segments that are kept")
             self._position = first_position(self._journal.directory)
             self._metrics.rewinds.inc()
-        self._never_reconciled = False
         self._acked.update(known)
+        self._reconciled.set()
         self._took_some.set()
 
     async def _known_seq(self, slice_: Slice) -> Seq:
@@ -132,7 +137,7 @@ class Shipper:
             return self._acked.get(slice_, Seq(0))
         if self._is_import:  # another redirector may have shipped the same file, hence the same events
             return known
-        given_out = self._opened_with.get(slice_, 0) if self._never_reconciled else self._journal.last_seq(slice_)
+        given_out = self._journal.last_seq(slice_) if self._reconciled.is_set() else self._opened_with.get(slice_, 0)
         if known > given_out:
             raise JournalBehindError(f"the log holds {known} events of {slice_}, the journal had {given_out}")
         return known

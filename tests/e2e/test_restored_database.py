@@ -25,6 +25,7 @@ from event_log.settings import EventLogKind
 from http_api.serving import Failures
 from link_events.streams import PARTITIONS_DEFAULT, partition_of
 from redirector.journal.acks import FILE_NAME
+from stage.click_log import write_twin
 from stage.dead import holes
 from stage.journals import records_in
 from stage.pipe import opened_pipe
@@ -119,53 +120,60 @@ async def _click_all(redirector: RunningRedirector, *codes: str, rounds: int = 3
         assert (await redirector.click(code)).status_code == HTTPStatus.FOUND
 
 
-def _journaled(directory: Path) -> set[tuple[bytes, int, int]]:
-    """Every click of a journal by its name."""
+def _journaled(journals: Path) -> set[tuple[bytes, int, int]]:
+    """Every click of every journal by its name."""
+    directories = [path for path in journals.glob("*/*") if path.is_dir()]
     return {
         (journal, partition, seq)
+        for directory in directories
         for partition, records in records_in(directory).items()
         for journal, seq, value in records
         if CLICK in value
     }
 
 
-async def _until_counted(dsn: str, directory: Path) -> None:
-    """Wait until every click of the journal is in the database."""
+async def _until_counted(dsn: str, journals: Path) -> None:
+    """Wait until every click that was journaled is in the database."""
 
     async def is_counted() -> bool:
-        return {(bytes(journal), *rest) for journal, *rest in await fetch(dsn, RAW)} == _journaled(directory)
+        return {(bytes(journal), *rest) for journal, *rest in await fetch(dsn, RAW)} == _journaled(journals)
 
     await eventually_async(is_counted, seconds_max=SOON_SECONDS, what="every click is there")
 
 
-async def _check_each_is_there_once(dsn: str, directory: Path) -> None:
-    await _until_counted(dsn, directory)
+async def _check_each_is_there_once(dsn: str, journals: Path) -> None:
+    await _until_counted(dsn, journals)
     async with opened_pipe(dsn) as pipe:
         assert await pipe.drift() == []
-    assert await fetch_value(dsn, "SELECT sum(raw_clicks) FROM advocate_day") == len(_journaled(directory))
+    assert await fetch_value(dsn, "SELECT sum(raw_clicks) FROM advocate_day") == len(_journaled(journals))
     assert await holes(dsn) == []
     assert await fetch_value(dsn, "SELECT count(*) FROM dead_letter") == 0
 
 
-async def test_what_came_after_the_backup_is_counted_once(place: Place, database_dsn: str, key: str) -> None:
-    """From the journals where Postgres is the log, from Kafka where that is; a link that was lost is issued again."""
+async def test_what_came_after_the_backup_is_counted_once(
+    place: Place, database_dsn: str, key: str, tmp_path: Path
+) -> None:
+    """From the journals where Postgres is the log, those of imports too; from Kafka where that is.
+
+    A link that was lost is issued again.
+    """
     async with _services(place, database_dsn, key) as before:
-        directory = before.journal_directory
         for code in CODES:
             await before.issue(f"advocate.{code}", alias=code)
         await _click_all(before, *CODES)
-        await _until_counted(database_dsn, directory)
+        await _until_counted(database_dsn, place.journals)
         await place.back_up(database_dsn)
         await before.issue("advocate.late", alias="late")
         await _click_all(before, *CODES, "late")
-        await _until_counted(database_dsn, directory)
+        assert (await before.import_file(write_twin(tmp_path / "twin.jsonl", 50).read_bytes())).is_success
+        await _until_counted(database_dsn, place.journals)
     dsn = await place.restored()
     async with _services(place, dsn, key) as after:
         await after.issue("advocate.late", alias="late")
         await _click_all(after, *CODES, "late")
         await after.shipped()
-        await _check_each_is_there_once(dsn, directory)
-        assert await after.metric(REWINDS) == (0 if place.event_log else 1)
+        await _check_each_is_there_once(dsn, place.journals)
+        assert await after.metric(REWINDS) == (0 if place.event_log else 2)
     assert await fetch_value(dsn, "SELECT raw_clicks FROM advocate_quarter WHERE advocate_id = 'advocate.late'") == 6
 
 
@@ -181,10 +189,10 @@ async def test_what_kafka_has_let_go_meanwhile_is_sent_again_by_the_redirectors(
         directory = before.journal_directory
         await before.issue(advocate, alias="one")
         await _click_all(before, "one")
-        await _until_counted(database_dsn, directory)
+        await _until_counted(database_dsn, place.journals)
         await place.back_up(database_dsn)
         await _click_all(before, "one", rounds=10)
-        await _until_counted(database_dsn, directory)
+        await _until_counted(database_dsn, place.journals)
     await delete_records(kafka_connection, 9)
     dsn = await place.restored()
     async with _services(place, dsn, key):
@@ -194,7 +202,7 @@ async def test_what_kafka_has_let_go_meanwhile_is_sent_again_by_the_redirectors(
         await _said(place, dsn, "offsets", "reset", "clicks", "0", "--to", "earliest", "--why", "restored")
         await _click_all(after, "one")
         await after.shipped()
-        await _check_each_is_there_once(dsn, directory)
+        await _check_each_is_there_once(dsn, place.journals)
 
 
 async def _is_stopped(dsn: str) -> bool:

@@ -66,17 +66,24 @@ def adopt_all(root: Path, partitions: int, limits: Limits) -> Sequence[OwnedJour
     What is not named as a journal is (a copy that somebody made, `lost+found`) is left alone.
     """
     root.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
-    owned = []
-    for directory in sorted(path for path in root.iterdir() if _NAME.fullmatch(path.name) and not is_done(path)):
-        try:
-            owned.append(open_journal(directory, JournalId(bytes.fromhex(directory.name)), partitions, limits))
-        except JournalTakenError:
-            continue
-        except (SegmentError, OSError):
-            log.critical(
-                "%s cannot be continued and is left as it is; see docs/operations.md", directory, exc_info=True
-            )
-    return owned
+    left = sorted(path for path in root.iterdir() if _NAME.fullmatch(path.name) and not is_done(path))
+    return [owned for directory in left if (owned := adopt(directory, partitions, limits)) is not None]
+
+
+def adopt(directory: Path, partitions: int, limits: Limits) -> OwnedJournal | None:
+    """The journal in `directory`, unless somebody owns it or it cannot be continued."""
+    try:
+        return open_journal(directory, journal_of(directory), partitions, limits)
+    except JournalTakenError:
+        return None
+    except (SegmentError, OSError):
+        log.critical("%s cannot be continued and is left as it is; see docs/operations.md", directory, exc_info=True)
+        return None
+
+
+def journal_of(directory: Path) -> JournalId:
+    """The journal that a directory is named after."""
+    return JournalId(bytes.fromhex(directory.name))
 
 
 def new_journal(root: Path, partitions: int, limits: Limits) -> OwnedJournal:
@@ -119,6 +126,16 @@ def is_done(directory: Path) -> bool:
 def mark_done(directory: Path) -> None:
     """Note that the journal in `directory` is sealed and everything in it was shipped."""
     (directory / DONE_FILE).touch()
+
+
+def unmark_done(directory: Path) -> None:
+    """Take back that everything in the journal was shipped."""
+    (directory / DONE_FILE).unlink(missing_ok=True)
+
+
+def done_journals(root: Path) -> Sequence[Path]:
+    """The journals under `root` that are done, in a stable order."""
+    return sorted(path for path in root.glob("*") if _NAME.fullmatch(path.name) and is_done(path))
 
 
 def remove_done(roots: Iterable[Path], retention: timedelta | None, bytes_max: int) -> None:
