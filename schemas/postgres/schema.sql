@@ -361,7 +361,8 @@ CREATE TABLE counts_correction (
 
 -- Makes the raw partition of one UTC date where it is missing. Attaching a ready table takes a lock that lets
 -- readers and writers of the other dates go on, which CREATE TABLE … PARTITION OF would not. The same lock taken
--- first keeps two makers apart and, unlike an advisory lock, makes the second see what the first has made.
+-- first keeps two makers apart and, unlike an advisory lock, makes the second see what the first has made. Of the table
+-- alone: a vacuum of another date holds the same lock of that one, for as long as it takes.
 CREATE FUNCTION click_day_ensure(wanted date) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     part text := 'click_' || to_char(wanted, 'YYYYMMDD');
@@ -369,7 +370,7 @@ BEGIN
     IF to_regclass(part) IS NOT NULL THEN
         RETURN;
     END IF;
-    LOCK TABLE click IN SHARE UPDATE EXCLUSIVE MODE;
+    LOCK TABLE ONLY click IN SHARE UPDATE EXCLUSIVE MODE;
     IF to_regclass(part) IS NOT NULL THEN
         RETURN;
     END IF;
@@ -382,7 +383,7 @@ $$;
 -- clicks waits meanwhile, hence the time-out: where a long reader is in the way, this fails and nobody has waited long.
 CREATE FUNCTION click_day_let_go(gone date) RETURNS void LANGUAGE plpgsql SET lock_timeout = '200ms' AS $$
 BEGIN
-    LOCK TABLE click IN ACCESS EXCLUSIVE MODE;
+    LOCK TABLE ONLY click IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('DROP TABLE IF EXISTS %I', 'click_' || to_char(gone, 'YYYYMMDD'));
     UPDATE raw_horizon SET kept_from = greatest(kept_from, gone + 1);
 END

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from aggregator.app import running
 from aggregator.applying.interruptions import Interruption
 from aggregator.dead_letters.outcomes import Ending
 from aggregator.maintenance import House, Retention, tidy_up
 from aggregator.raw_days.store import RawDayStore
+from aggregator.settings import AggregatorSettings
 from event_log.contract import Record
-from http_api.serving import cancel_all
+from http_api.serving import Failures, cancel_all
 from link_events.events import Click
 from stage.dead import UNREADABLE, broken_decoder, dead_letters, replayed
 from stage.events import PLAIN_CLICK
@@ -170,6 +172,18 @@ async def test_whoever_reads_raw_clicks_only_delays_it(pipe: Pipe, raw_days: Raw
     assert await fetch(pipe.dsn, "SELECT day, raw_clicks FROM advocate_day ORDER BY day") == [(OLD, 2), (NEXT, 1)]
 
 
+async def test_a_vacuum_of_another_date_is_in_nobodys_way(pipe: Pipe, raw_days: RawDayStore) -> None:
+    """It may take hours: meanwhile new dates are made, and old ones go."""
+    pen = Pen()
+    await pipe.take(*_clicks(pen, 1), *_clicks(pen, 1, _a_day_later(PLAIN_CLICK)))
+    async with session(pipe.dsn) as vacuum, vacuum.transaction():
+        await vacuum.execute("LOCK TABLE click_20220215 IN SHARE UPDATE EXCLUSIVE MODE")
+        assert await raw_days.let_go(OLD)
+        await pipe.store().ensure_days([date(2022, 2, 16)])
+        assert not await raw_days.let_go(NEXT)
+    assert await fetch(pipe.dsn, RAW_DAYS) == [("click_20220215",), ("click_20220216",)]
+
+
 async def test_two_who_keep_house_at_once_are_in_each_others_way_for_a_moment_at_most(
     pipe: Pipe, raw_days: RawDayStore
 ) -> None:
@@ -188,6 +202,20 @@ async def test_two_who_keep_house_at_once_are_in_each_others_way_for_a_moment_at
     assert await raw_days.kept_from() == date(2022, 2, 24)
     counts = await fetch(pipe.dsn, "SELECT day, raw_clicks FROM advocate_day ORDER BY day")
     assert counts == [(OLD + timedelta(days=ahead), 2) for ahead in range(10)]
+
+
+async def test_an_aggregator_that_runs_keeps_house_by_its_settings(pipe: Pipe, raw_days: RawDayStore) -> None:
+    """From its start on."""
+    await pipe.take(*_clicks(Pen(), 3))
+
+    async def is_gone() -> bool:
+        return await raw_days.kept_from() == NEXT
+
+    settings = {"ADVOLINK_POSTGRES_DSN": pipe.dsn, "raw_retention": "P1D"}
+    async with running(AggregatorSettings.model_validate(settings), Failures()):
+        await eventually_async(is_gone, what="the raw clicks are let go")
+    assert await pipe.raw() == []
+    assert await _counted(pipe, OLD) == 3
 
 
 async def _waiting(pipe: Pipe, sessions: int) -> bool:

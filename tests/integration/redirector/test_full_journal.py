@@ -11,11 +11,14 @@ import pytest
 
 from redirector.pages import PAGES
 from stage.journals import append_until_full, logged_records, records_in
+from stage.proxy import proxied
 from stage.redirectors import RunningRedirector, running_redirector
 from stage.small_disk import fill, small_disk
+from stage.waiting import eventually_async
 
 MEBIBYTE = 2**20
 UNRECORDED = "advolink_clicks_unrecorded_total"
+FILL_RATIO = "advolink_journal_fill_ratio"
 
 
 @asynccontextmanager
@@ -107,6 +110,23 @@ async def test_shipping_makes_room(database_dsn: str, journals: Path, key: str) 
         assert (await redirector.click(code)).status_code == HTTPStatus.FOUND
         assert await redirector.metric(UNRECORDED) == 0
         assert await redirector.ready()
+
+
+async def test_a_journal_is_as_full_as_what_is_not_shipped(database_dsn: str, journals: Path, key: str) -> None:
+    """What was shipped and is kept takes its bytes, and nobody need be told that the journal fills."""
+    async with proxied(database_dsn) as (way, dsn):
+        await way.close()
+        async with on(dsn, journals, key) as redirector:
+            await fill_journal(redirector)
+            assert await redirector.metric(FILL_RATIO) == 1
+            await way.open()
+            await redirector.shipped()
+            await eventually_async(lambda: is_acked(redirector), what="all but the segment being written is acked")
+            assert await redirector.metric(FILL_RATIO) == pytest.approx(1 / 5)
+
+
+async def is_acked(redirector: RunningRedirector) -> bool:
+    return redirector.service.own.shipper.position.segment == redirector.service.own.journal.end.segment
 
 
 @pytest.mark.parametrize("free", [0, 200_000])
