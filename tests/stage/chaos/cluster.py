@@ -16,7 +16,6 @@ from typing import Final
 
 import httpx2
 
-from aggregator.applying.store import SESSIONS
 from database.keys import Scope, create_key
 from database.pool import DatabaseAwayError, translated_outage
 from event_log.kafka.topics import apply_topics
@@ -47,8 +46,9 @@ OWNERS: Final = (
     " WHERE expires_at > now()"
 )
 """Of every aggregator that is alive, also where it holds nothing. The clicks' partitions are all there are."""
-SERVICES_SESSIONS: Final = (
+SESSIONS: Final = (
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'advolink %'"
+    " ORDER BY state_change DESC, pid"
 )
 
 
@@ -98,9 +98,8 @@ class Cluster:
         return {partition: (owner, epoch) for partition, owner, epoch in rows if partition is not None}
 
     async def sessions(self) -> Sequence[int]:
-        """The pids of the backends that serve the services; those of the work itself first."""
-        query = f"{SERVICES_SESSIONS} ORDER BY application_name NOT LIKE '{SESSIONS}%', pid"
-        return [pid for (pid,) in await fetch(self.dsn, query)]
+        """The pids of the backends that serve the services; those that were at work last first."""
+        return [pid for (pid,) in await fetch(self.dsn, SESSIONS)]
 
     async def scrape(self) -> None:
         """Note the counters of every service that answers."""

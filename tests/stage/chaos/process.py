@@ -37,54 +37,30 @@ MAINS: Final = {"redirector": redirector.__main__.main, "aggregator": aggregator
 def add_failpoints(points: Failpoints) -> None:
     """Put every failpoint in its place."""
     reached = points.reached
-    replace_attribute(Recorder, "record", _then(reached, Failpoint.AFTER_APPEND))
-    replace_attribute(segments, "write_all", _called_then(reached, Failpoint.SEGMENT_UNNAMED))
-    replace_attribute(journal, "create_segment", _called_then(reached, Failpoint.SEGMENT_ROLL))
-    replace_attribute(adoption, "recover", _called_then(reached, Failpoint.ADOPTION))
+    replace_attribute(Recorder, "record", _recording(reached))
+    replace_attribute(segments, "write_all", _then(reached, Failpoint.SEGMENT_UNNAMED))
+    replace_attribute(journal, "create_segment", _then(reached, Failpoint.SEGMENT_ROLL))
+    replace_attribute(adoption, "recover", _then(reached, Failpoint.ADOPTION))
     for form in (PostgresEventLog, KafkaEventLog):
-        replace_attribute(form, "append", _first(reached, Failpoint.BEFORE_SEND))
-        replace_attribute(form, "append", _then(reached, Failpoint.AFTER_SEND))
-    replace_attribute(ApplyingStore, "batch", _around_batch(reached))
+        replace_attribute(form, "append", _sending(reached))
+    replace_attribute(ApplyingStore, "batch", _applying(reached))
 
 
 def shorten_patience() -> None:
     """Wait for Kafka as long as PATIENCE says."""
-
-    def wrapped(_of: Any) -> Any:
-        of = KafkaConnection.of
-        return classmethod(lambda _cls, settings: replace(of(settings), patience=PATIENCE))
-
-    replace_attribute(KafkaConnection, "of", wrapped)
+    of = KafkaConnection.of
+    hasty = classmethod(lambda _cls, settings: replace(of(settings), patience=PATIENCE))
+    replace_attribute(KafkaConnection, "of", lambda _: hasty)
 
 
 Reached = Callable[[Failpoint], None]
+Replace = Callable[[Any], Any]
 
 
-def _first(reached: Reached, failpoint: Failpoint) -> Callable[[Any], Any]:
-    def wrapped(original: Any) -> Any:
-        async def calling(*args: Any, **options: Any) -> Any:
-            reached(failpoint)
-            return await original(*args, **options)
+def _then(reached: Reached, failpoint: Failpoint) -> Replace:
+    """A function at whose end the failpoint is."""
 
-        return calling
-
-    return wrapped
-
-
-def _then(reached: Reached, failpoint: Failpoint) -> Callable[[Any], Any]:
-    def wrapped(original: Any) -> Any:
-        async def calling(*args: Any, **options: Any) -> Any:
-            result = await original(*args, **options)
-            reached(failpoint)
-            return result
-
-        return calling
-
-    return wrapped
-
-
-def _called_then(reached: Reached, failpoint: Failpoint) -> Callable[[Any], Any]:
-    def wrapped(original: Any) -> Any:
+    def made(original: Any) -> Any:
         def calling(*args: Any, **options: Any) -> Any:
             result = original(*args, **options)
             reached(failpoint)
@@ -92,23 +68,47 @@ def _called_then(reached: Reached, failpoint: Failpoint) -> Callable[[Any], Any]
 
         return calling
 
-    return wrapped
+    return made
 
 
-def _around_batch(reached: Reached) -> Callable[[Any], Any]:
-    def wrapped(original: Any) -> Any:
+def _recording(reached: Reached) -> Replace:
+    def made(record: Any) -> Any:
+        async def recording(*args: Any) -> Any:
+            origin = await record(*args)
+            reached(Failpoint.AFTER_APPEND)
+            return origin
+
+        return recording
+
+    return made
+
+
+def _sending(reached: Reached) -> Replace:
+    def made(append: Any) -> Any:
+        async def sending(*args: Any, **options: Any) -> None:
+            reached(Failpoint.BEFORE_SEND)
+            await append(*args, **options)
+            reached(Failpoint.AFTER_SEND)
+
+        return sending
+
+    return made
+
+
+def _applying(reached: Reached) -> Replace:
+    def made(batch: Any) -> Any:
         @asynccontextmanager
-        async def batch(*args: Any) -> AsyncIterator[Any]:
+        async def applying(*args: Any) -> AsyncIterator[Any]:
             reached(Failpoint.BEFORE_BATCH)
-            async with original(*args) as writer:
+            async with batch(*args) as writer:
                 reached(Failpoint.AFTER_COMPARE_AND_SET)
                 yield writer
                 reached(Failpoint.BEFORE_COMMIT)
             reached(Failpoint.AFTER_COMMIT)
 
-        return batch
+        return applying
 
-    return wrapped
+    return made
 
 
 def main(service: str, directory: str, *guards: str) -> None:

@@ -5,9 +5,11 @@ from typing import Any
 
 
 def replace_attribute(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-    """Put what `make` makes of the old `name` of `owner` (a class or a module) in its place.
+    """Put what `make` makes of `name` of `owner`, a class or a module, in its place.
 
     Raises:
-        AttributeError: it has none of that name: it was renamed, and whoever relied on it has to follow.
+        AttributeError: it has none of that name: it was moved, and whoever relied on it has to follow.
     """
-    setattr(owner, name, make(vars(owner)[name] if name in vars(owner) else getattr(owner, name)))
+    if name not in vars(owner):
+        raise AttributeError(f"{owner.__name__} has no {name} of its own any more")
+    setattr(owner, name, make(vars(owner)[name]))
