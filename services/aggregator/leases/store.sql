@@ -18,12 +18,20 @@ SELECT owner FROM aggregator_lease WHERE expires_at > now();
 SELECT stream, partition, aggregator_lease.owner AS holder, owner_epoch FROM partition_offset
 LEFT JOIN aggregator_lease ON aggregator_lease.owner = partition_offset.owner AND expires_at > now();
 
--- give_back: Partitions that their owner lets go of.
-UPDATE partition_offset SET owner = NULL FROM unnest($2::text[], $3::integer[]) AS given (stream, partition)
-WHERE partition_offset.stream = given.stream AND partition_offset.partition = given.partition AND owner = $1;
+-- give_back: Partitions that their owner lets go of. In order, as whoever holds several at once takes them.
+WITH given AS (
+    SELECT stream, partition FROM partition_offset JOIN unnest($2::text[], $3::integer[]) AS named (stream, partition)
+    USING (stream, partition) WHERE owner = $1 ORDER BY stream, partition FOR UPDATE OF partition_offset
+)
+UPDATE partition_offset SET owner = NULL FROM given
+WHERE partition_offset.stream = given.stream AND partition_offset.partition = given.partition;
 
--- give_back_all: All partitions of an owner that ends.
-UPDATE partition_offset SET owner = NULL WHERE owner = $1;
+-- give_back_all: All partitions of an owner that ends, in order likewise.
+WITH given AS (
+    SELECT stream, partition FROM partition_offset WHERE owner = $1 ORDER BY stream, partition FOR UPDATE
+)
+UPDATE partition_offset SET owner = NULL FROM given
+WHERE partition_offset.stream = given.stream AND partition_offset.partition = given.partition;
 
 -- resign: An aggregator ends.
 DELETE FROM aggregator_lease WHERE owner = $1;

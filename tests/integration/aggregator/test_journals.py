@@ -11,13 +11,18 @@ import pytest
 from click.testing import CliRunner, Result
 
 from advolink.__main__ import main
+from aggregator.app import running
 from aggregator.journals.measuring import JournalMeasure
 from aggregator.journals.store import JournalStore
+from aggregator.leases.store import LeaseStore
 from aggregator.metrics import AggregatorMetrics
+from aggregator.settings import AggregatorSettings
+from database.keys import KeyStore, Scope
+from http_api.serving import Failures
 from link_events.events import Heartbeat, Sealed
 from link_events.identity import JournalId
-from link_events.streams import Partition
-from stage.asking import fields_at_fault
+from link_events.streams import Partition, Stream
+from stage.asking import asked, fields_at_fault
 from stage.events import PLAIN_CLICK
 from stage.journaling import Pen
 from stage.pipe import Pipe, opened_pipe
@@ -258,3 +263,40 @@ async def test_metrics_tell_the_states_and_who_is_missing(pipe: Pipe) -> None:
     await measure.refresh()
     assert told("redirectors_missing") == 1
     assert 3500 < (told("journal_clock_ahead_seconds") or 0) < 3601
+
+
+async def test_a_running_aggregator_goes_by_its_settings(pipe: Pipe) -> None:
+    """From when on a journal is silent, and how many redirectors there are to be; in answers and metrics alike."""
+    await pipe.take(_pen(5).write(Heartbeat()))
+    key = await KeyStore(pipe.pool).create("test", [Scope.STATS_READ])
+    for silent_after, state, missing in (("PT1M", "silent", 2), ("PT1H", "live", 1)):
+        settings = AggregatorSettings.model_validate(
+            {"ADVOLINK_POSTGRES_DSN": pipe.dsn, "silent_after": silent_after, "redirectors_expected": 2}
+        )
+        async with running(settings, Failures()) as service, asked(service.public, key) as api:
+            answer = (await api.get("/v1/journals")).json()
+            assert [row["state"] for row in answer["rows"]] == [state]
+            assert [held["state"] for held in answer["held_back_by"]] == (["silent"] if state == "silent" else [])
+            await service.refresh_metrics()
+            assert service.registry.get_sample_value("advolink_journals", {"state": state}) == 1
+            assert service.registry.get_sample_value("advolink_redirectors_missing") == missing
+
+
+async def test_retiring_waits_in_a_queue_and_not_in_a_circle(pipe: Pipe) -> None:
+    """With an aggregator that gives its partitions back meanwhile, in whichever order they lie in the table."""
+    pen = _pen(60, partition=2)
+    for number in (2, 1, 0):
+        await pipe.store().claim(Stream.CLICKS, Partition(number))
+    await pipe.take(pen.write(Heartbeat()), partition=2)
+    leases = LeaseStore(pipe.pool, "the aggregator", timedelta(minutes=1))
+    async with session(pipe.dsn) as other:
+        async with other.transaction():
+            await other.execute("SELECT FROM partition_offset WHERE partition = 1 FOR UPDATE")
+            both = [
+                asyncio.create_task(leases.resign()),
+                asyncio.create_task(JournalStore(pipe.pool).retire(pen.journal, WHY, force=False)),
+            ]
+            await eventually_async(lambda: _waiting(pipe, 2))
+        await asyncio.gather(*both)
+    assert await fetch(pipe.dsn, "SELECT count(owner) FROM partition_offset") == [(0,)]
+    assert await fetch(pipe.dsn, RETIRED) == [(pen.journal, WHY)]
