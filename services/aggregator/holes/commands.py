@@ -9,6 +9,7 @@ import click
 from aggregator.commands import (
     chosen_stores,
     json_option,
+    printable,
     show_json,
     show_table,
     shown_instant,
@@ -105,7 +106,10 @@ def _told(hole: StoredHole | None) -> tuple[str, bool]:
     if hole.kind is HoleKind.DEAD_LETTER:
         return DEAD_LETTER, True
     if hole.state is HoleState.CLOSED:
-        return f"nothing to do: it was closed {shown_instant(hole.closed_at)}: {hole.closed_why}", False
+        return (
+            f"nothing to do: it was closed {shown_instant(hole.closed_at)}: {printable(hole.closed_why or '')}",
+            False,
+        )
     return f"closed, {hole.seqs} missing from {hole.first.event_id} on", False
 
 

@@ -68,7 +68,10 @@ class JournalStore:
 
     async def census(self) -> Census:
         """Which journals there are, of one moment."""
-        async with connected(self._pool) as connection, connection.transaction(isolation="repeatable_read"):
+        async with (
+            connected(self._pool) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
             as_of: datetime = await connection.fetchval(_SQL["instant"])
             known: int = await connection.fetchval(_SQL["how_many"])
             return Census(as_of, known, await unfinished_journals(connection))

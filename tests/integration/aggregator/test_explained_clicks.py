@@ -1,5 +1,6 @@
 """A click leads to the counts it is in and the way it came; one that is not there says why."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -19,7 +20,8 @@ from link_events.streams import Partition
 from stage.events import PLAIN_CLICK
 from stage.journaling import FIRST_CAPTURE, Pen
 from stage.pipe import Pipe
-from stage.sql import execute
+from stage.sql import execute, session, waiting_for_locks
+from stage.waiting import eventually_async
 
 
 def _event(pen: Pen, seq: int) -> str:
@@ -169,3 +171,22 @@ async def test_a_click_whose_raw_form_was_let_go_says_all_that_is_known(pipe: Pi
     assert (await _absence(stats, pen, 3))[0] == "not_applied"
     (count,) = (await stats.get("/v1/advocates/ada.lovelace/counts")).json()["rows"]
     assert count["raw_clicks"] == 1
+
+
+async def test_no_raw_click_is_let_go_while_it_is_being_explained(pipe: Pipe, stats: httpx2.AsyncClient) -> None:
+    """Else a click that was there a moment ago would be called a heartbeat."""
+    pen = Pen()
+    await pipe.take(pen.write(PLAIN_CLICK))
+    async with session(pipe.dsn) as other:
+        async with other.transaction():
+            await other.execute("LOCK TABLE watermark IN ACCESS EXCLUSIVE MODE")
+            asking = asyncio.create_task(_click(stats, pen, 1))
+            await eventually_async(lambda: _is_waiting(pipe))
+            assert not await RawDayStore(pipe.pool).let_go(FIRST_CAPTURE.date())
+        assert (await asking)["seq"] == 1
+    assert await RawDayStore(pipe.pool).let_go(FIRST_CAPTURE.date())
+    assert (await _absence(stats, pen, 1))[0] == "let_go"
+
+
+async def _is_waiting(pipe: Pipe) -> bool:
+    return await waiting_for_locks(pipe.dsn) == 1
