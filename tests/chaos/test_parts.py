@@ -13,7 +13,10 @@ from event_log.settings import EventLogKind
 from stage.chaos.children import Tally
 from stage.chaos.failpoints import Failpoint, Failpoints
 from stage.chaos.fates import NO_STATUS, Fate, FateFile, FateReader, RequestId, Told
-from stage.chaos.faults import OF_KAFKA, FaultKind, kinds_for, schedule
+from stage.chaos.faults import OF_KAFKA, Fault, FaultKind, kinds_for, schedule
+from stage.chaos.measures import Measure, Measures
+from stage.chaos.nemesis import Struck
+from stage.chaos.report import table
 from stage.chaos.seams import replace_attribute
 from stage.chaos.strikes import STRIKES
 
@@ -47,6 +50,20 @@ def test_fates_are_read_while_they_are_written(tmp_path: Path) -> None:
     with next(tmp_path.glob("*.fates")).open("ab") as rest:
         rest.write(two.line()[5:])
     assert (reader.new(), reader.new()) == ([two], [])
+
+
+def test_the_table_adds_up_what_was_seen_of_each_kind() -> None:
+    """Numbers of things are summed, of waits the longest is told, and what met nobody is struck and not felt."""
+    struck = [
+        Struck(Fault(number, FaultKind.POSTGRES_CUT, 0.2, 1.0, 7), 0.0, 2.0, Measures(seen), felt=bool(seen))
+        for number, seen in enumerate(
+            [{Measure.CUT: 2, Measure.WAIT_MS: 30}, {Measure.CUT: 1_000, Measure.WAIT_MS: 20}, {}], start=1
+        )
+    ]
+    assert table(struck).splitlines()[2:] == [
+        "| postgres_cut | 3 | 2 | 2.0 | connections cut 1,002; request waited 30 ms at most |",
+        "| all | 3 | 2 | 2.0 | |",
+    ]
 
 
 def test_counters_add_up_over_the_lives_of_a_service() -> None:

@@ -5,7 +5,6 @@ Brokers are shared, so tests take topics with names of their own; nothing is moc
 
 import asyncio
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ from local.kafka.properties import SETTINGS
 from local.kafka.sessions import is_serving
 from local.ports import HOST
 from local.programs import leashed
-from stage.ports import free_port
+from stage.ports import free_port, reserved_port
 from stage.requirements import Requirement, need
 from stage.waiting import eventually
 
@@ -185,7 +184,7 @@ def launched_kafka() -> Iterator[Broker]:
 def running_kafka(broker: local_broker.Broker, log: Path) -> Iterator[Broker]:
     """A prepared broker, running; whatever the block did to it, it has ended afterwards."""
     log.touch()
-    with _reserved_port() as proxy_port:
+    with reserved_port() as proxy_port:
         launched = Broker(broker, log, proxy_port)
         try:
             launched.start()
@@ -205,12 +204,3 @@ def prepared_kafka(home: Path) -> Iterator[local_broker.Broker]:
         raise  # not reached: need() skips or fails
     with prepared(home, kit, settings=FAST) as broker:
         yield broker
-
-
-@contextmanager
-def _reserved_port() -> Iterator[int]:
-    """A port for a proxy to listen on later. Bound without listening, so that nobody is given it as a free one."""
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind((HOST, 0))
-        yield holder.getsockname()[1]

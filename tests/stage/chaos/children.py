@@ -4,8 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any, Final
 import httpx2
 
 from local.programs import leashed
-from stage.ports import free_port
 from stage.requirements import REPOSITORY
 
 TESTS: Final = REPOSITORY / "tests"
@@ -37,32 +35,34 @@ def started(command: Sequence[str], log: Path, environment: Mapping[str, str] | 
 class Tally:
     """Counters of one service over all its lives: each begins at 0, and what it came to is what was last seen of it."""
 
-    _lives: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    _lives: dict[int, Counter[str]] = field(default_factory=dict)
 
     def note(self, pid: int, metrics: str) -> None:
         """What a life says of itself, in Prometheus's text format."""
-        samples = (line.rpartition(" ") for line in metrics.splitlines() if not line.startswith("#"))
-        self._lives[pid] = Counter({name: int(float(value)) for name, _, value in samples if "_total" in name})
+        life: Counter[str] = Counter()
+        for line in metrics.splitlines():
+            sample, _, value = line.rpartition(" ")
+            name = sample.partition("{")[0]
+            if name.endswith("_total") and not line.startswith("#"):
+                life[name] += int(float(value))
+        self._lives[pid] = life
 
     def total(self, metric: str) -> int:
         """What a counter came to, over all lives and labels."""
-        name = f"advolink_{metric}_total"
-        return sum(
-            value for life in self._lives.values() for sample, value in life.items() if sample.partition("{")[0] == name
-        )
+        return sum(life[f"advolink_{metric}_total"] for life in self._lives.values())
 
 
 class Child:
     """One service under its name, on its ports, in as many lives as it takes."""
 
-    def __init__(self, name: str, service: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], ports: tuple[int, int]
+    ) -> None:
         self.name = name
-        self.port, management_port = free_port(), free_port()
+        self.port, management_port = ports
         self.tally = Tally()
-        self._command = [sys.executable, "-m", "stage.chaos.process", service, *arguments]
-        prefix = f"ADVOLINK_{service.upper()}_"
-        ports = {f"{prefix}PORT": str(self.port), f"{prefix}MANAGEMENT_PORT": str(management_port)}
-        self._environment = {**environment, **ports}
+        self._command = command
+        self._environment = environment
         self._management = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{management_port}", timeout=3)
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,6 +27,7 @@ from stage.chaos.fates import FateReader
 from stage.chaos.guards import Guard, switch_off_in_database
 from stage.chaos.load import Load
 from stage.kafka import Broker
+from stage.ports import reserved_port
 from stage.postgres import Server
 from stage.proxy import CHUNK_BYTES, HOST, Proxy, opened_proxy, proxied
 from stage.sql import fetch
@@ -134,24 +136,31 @@ class Cluster:
             server.thaw()
         await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers if not server.is_running))
 
-    def restart(self) -> None:
-        """Start again every service that has died, as what supervises them does."""
-        self._restart(self.children)
-
-    def restart_aggregators(self) -> None:
-        """The same, where the redirector was stopped for good."""
-        self._restart(self.aggregators)
-
-    def _restart(self, children: Sequence[Child]) -> None:
-        for child in children:
+    def restart(self, children: Sequence[Child] = ()) -> None:
+        """Start again what has died of `children`, or of all, as what supervises them does."""
+        for child in children or self.children:
             if child.status is not None:
                 if child.status != -signal.SIGKILL:
                     self.ended_by_themselves.append(f"{child.name} has ended with status {child.status}")
                 child.start(self.directory)
 
     async def until_well(self) -> None:
-        """Wait until every service works again, and every partition is held by one of two aggregators."""
-        await eventually_async(self._is_well, seconds_max=WELL_SECONDS_MAX, what=f"all is well; see {self.directory}")
+        """Wait until every service works again, and every partition is held by one of two aggregators.
+
+        Raises:
+            AssertionError: it takes longer than WELL_SECONDS_MAX; the message says who is not well.
+        """
+        complaints = [""]
+
+        async def is_well() -> bool:
+            self.restart()
+            complaints[0] = await self._complaint()
+            return not complaints[0]
+
+        try:
+            await eventually_async(is_well, seconds_max=WELL_SECONDS_MAX, what="all is well")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {complaints[0]}") from error
 
     async def close(self) -> None:
         """End every process, whatever its state."""
@@ -163,21 +172,20 @@ class Cluster:
         for child in self.children:
             await child.close()
 
-    async def _is_well(self) -> bool:
-        self.restart()
+    async def _complaint(self) -> str:
+        """What is not well; nothing where all is."""
         for child in self.children:
             readiness = await child.readiness()
             if not (readiness.get("ready") and all(readiness["known"].values())):
-                return False
+                return f"{child.name} says {readiness or 'nothing'}"
         try:
             async with translated_outage():
                 rows = await fetch(self.dsn, OWNERS)
-        except DatabaseAwayError:
-            return False
-        held = Counter(owner for partition, owner, _ in rows if partition is not None)
-        return held.total() == PARTITIONS_DEFAULT and len(held) == len({row[1] for row in rows}) == len(
-            self.aggregators
-        )
+        except DatabaseAwayError as error:
+            return f"Postgres is away: {error}"
+        shares = Counter(owner for partition, owner, _ in rows if partition is not None)
+        is_shared = shares.keys() == {owner for _, owner, _ in rows} and len(shares) == len(self.aggregators)
+        return "" if is_shared and shares.total() == PARTITIONS_DEFAULT else f"partitions are held so: {rows}"
 
 
 def send_signal(pid: int, number: signal.Signals) -> bool:
@@ -210,17 +218,24 @@ async def opened_cluster(directory: Path, ground: Ground, off: Collection[Guard]
         failpoints, fates = Failpoints(directory / "failpoints"), FateReader(directory / "fates")
         failpoints.directory.mkdir()
         fates.directory.mkdir()
-        arguments = [str(failpoints.directory), *off]
+
+        def child(name: str, service: str, settings: Mapping[str, str]) -> Child:
+            command = [sys.executable, "-m", "stage.chaos.process", service, str(failpoints.directory), *off]
+            ports = (held.enter_context(reserved_port()), held.enter_context(reserved_port()))
+            own = {"PORT": str(ports[0]), "MANAGEMENT_PORT": str(ports[1]), **settings}
+            prefix = f"ADVOLINK_{service.upper()}_"
+            return Child(name, command, {**environment, **{f"{prefix}{key}": own[key] for key in own}}, ports)
+
         cluster = Cluster(
             directory,
             *(ground, postgres_proxy, kafka_proxy, failpoints),
-            Child("redirector", "redirector", arguments, {**environment, **_redirector_settings(directory)}),
-            [Child(f"aggregator-{number}", "aggregator", arguments, _aggregator(environment)) for number in (1, 2)],
+            child("redirector", "redirector", _redirector(directory)),
+            [child(f"aggregator-{number}", "aggregator", {"LEASE": str(LEASE_SECONDS)}) for number in (1, 2)],
             *(fates, topic_prefix),
         )
         held.push_async_callback(cluster.close)
-        for child in cluster.children:
-            child.start(directory)
+        for one in cluster.children:
+            one.start(directory)
         await cluster.until_well()
         yield cluster
 
@@ -252,19 +267,15 @@ def _advocates() -> Sequence[str]:
     return [name for names in chosen.values() for name in names]
 
 
-def _redirector_settings(directory: Path) -> Mapping[str, str]:
+def _redirector(directory: Path) -> Mapping[str, str]:
     return {
-        "ADVOLINK_REDIRECTOR_JOURNAL_DIR": str(directory / "journals"),
-        "ADVOLINK_REDIRECTOR_JOURNAL_SEGMENT_BYTES": str(SEGMENT_BYTES),
-        "ADVOLINK_REDIRECTOR_JOURNAL_BYTES_MAX": str(JOURNAL_BYTES_MAX),
-        "ADVOLINK_REDIRECTOR_JOURNAL_FULL_POLICY": "refuse",
-        "ADVOLINK_REDIRECTOR_HEARTBEAT_INTERVAL": str(HEARTBEAT_SECONDS),
-        "ADVOLINK_REDIRECTOR_PUBLIC_URL": "https://go.example.com",
+        "JOURNAL_DIR": str(directory / "journals"),
+        "JOURNAL_SEGMENT_BYTES": str(SEGMENT_BYTES),
+        "JOURNAL_BYTES_MAX": str(JOURNAL_BYTES_MAX),
+        "JOURNAL_FULL_POLICY": "refuse",
+        "HEARTBEAT_INTERVAL": str(HEARTBEAT_SECONDS),
+        "PUBLIC_URL": "https://go.example.com",
     }
-
-
-def _aggregator(environment: Mapping[str, str]) -> Mapping[str, str]:
-    return {**environment, "ADVOLINK_AGGREGATOR_LEASE": str(LEASE_SECONDS)}
 
 
 async def _made_topics(broker: Broker) -> str:

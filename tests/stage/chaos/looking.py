@@ -4,6 +4,7 @@ Nothing of the services' own is believed: clicks and counts are read with SQL of
 log's end are looked at from outside.
 """
 
+import asyncio
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,17 +41,14 @@ async def drain(cluster: Cluster) -> Mapping[Wrong, Sequence[str]]:
         await eventually_async(is_shipped, seconds_max=DRAINED_SECONDS_MAX, what="everything is shipped")
     except AssertionError as error:
         return {Wrong.UNSHIPPED: [str(error)]}
-    await cluster.scrape()
     status = await cluster.redirector.end(signal.SIGTERM)
+    ended = [f"the redirector stops in order with status {status}"] if status else []
     unshipped = [
         f"journal {report.journal}: {report.unacked} events unacked, {report.faults}"
-        for report in inspect_all(cluster.directory / "journals")
+        for report in await asyncio.to_thread(inspect_all, cluster.directory / "journals")
         if report.unacked or report.faults
     ]
-    ended = [f"the redirector stops in order with status {status}"] if status else []
-    found = {Wrong.ENDED: ended, Wrong.UNSHIPPED: unshipped, Wrong.LAG: await _lag(cluster)}
-    await cluster.scrape()
-    return found
+    return {Wrong.ENDED: ended, Wrong.UNSHIPPED: unshipped, Wrong.LAG: await _lag(cluster)}
 
 
 async def look(cluster: Cluster, drained: Mapping[Wrong, Sequence[str]]) -> Found:
@@ -74,7 +72,7 @@ async def _lag(cluster: Cluster) -> Sequence[str]:
     """Where the log and what is applied of it do not come to the same end."""
 
     async def behind() -> Mapping[int, tuple[int, int]]:
-        cluster.restart_aggregators()
+        cluster.restart(cluster.aggregators)
         applied = dict(await fetch(cluster.dsn, _SQL["applied"]))
         ends = await _ends(cluster)
         return {part: (applied.get(part, 0), end) for part, end in ends.items() if applied.get(part, 0) != end}

@@ -34,11 +34,10 @@ class Struck:
 
     def line(self) -> bytes:
         """As it stands in the timeline."""
-        fault = self.fault
-        what = asdict(fault)
         seen = {str(measure): count for measure, count in self.measures.items() if count}
         when = {"at_s": round(self.at_s, 3), "took_s": round(self.took_s, 3)}
-        return orjson.dumps({**what, **when, "felt": self.felt, "seen": seen}, option=orjson.OPT_APPEND_NEWLINE)
+        fields = {**asdict(self.fault), **when, "felt": self.felt, "seen": seen}
+        return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
 
 
 class Nemesis:
@@ -78,9 +77,9 @@ class Nemesis:
         took_s = time.monotonic() - began_s
         await cluster.scrape()
         measures.update(self._counters() - counters)
-        measures[Measure.MOVED] += sum(
-            now[1] != owners.get(partition, now)[1] for partition, now in (await cluster.owners()).items()
-        )
+        epochs = {partition: epoch for partition, (_, epoch) in owners.items()}
+        now = await cluster.owners()
+        measures[Measure.MOVED] += sum(epochs.get(partition) != epoch for partition, (_, epoch) in now.items())
         self._see(cluster.fates.new(), measures)
         self._write(Struck(fault, began_s - self._began_s, took_s, measures, strike.is_felt(measures)))
 

@@ -1,6 +1,6 @@
 """What a run has come to, as a person reads it: also the form in which docs/benchmarks.md keeps it."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from stage.chaos.faults import FaultKind
@@ -38,8 +38,3 @@ def _told(measure: Measure, seen: Sequence[Measures]) -> str:
     if is_longest(measure):
         return f"{measure.removesuffix('_ms')} {max(measures[measure] for measures in seen):,} ms at most"
     return f"{measure} {sum(measures[measure] for measures in seen):,}"
-
-
-def missed(struck: Sequence[Struck]) -> Counter[FaultKind]:
-    """How often each kind struck and nobody felt it."""
-    return Counter(one.fault.kind for one in struck if not one.felt)

@@ -117,6 +117,9 @@ def _unless_bitten(plan: Plan, outcome: Outcome) -> Collection[Violation]:
     """Whether the faults have reached what they are meant to test."""
     on_kafka = plan.log is EventLogKind.KAFKA
     signs = [Measure.DUPLICATES] if on_kafka else [Measure.INTERRUPTIONS, Measure.FAILURES, Measure.REWINDS]
-    if any(outcome.totals[measure] for measure in signs):
-        return []
-    return [Violation(Wrong.NOT_BITTEN, f"none of {', '.join(signs)}")]
+    missing = []
+    if not any(outcome.totals[measure] for measure in signs):
+        missing.append(f"none of {', '.join(signs)}")
+    if not outcome.fates[Fate.ACCEPTED]:
+        missing.append("no request was accepted")
+    return [Violation(Wrong.NOT_BITTEN, what) for what in missing]

@@ -6,6 +6,7 @@ A strike returns while its fault still lasts, or has ended a process; whoever ca
 import asyncio
 import signal
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,8 +84,7 @@ async def aggregator_freeze(cluster: Cluster, fault: Fault, measures: Measures) 
 async def aggregator_zombie(cluster: Cluster, fault: Fault, measures: Measures) -> None:
     """Frozen with a batch in its hands until another has taken its partitions over, and works on them."""
     before = await cluster.owners()
-    cluster.failpoints.arm(Failpoint.BEFORE_BATCH, signal.SIGSTOP)
-    pid = await _bitten(cluster, Failpoint.BEFORE_BATCH)
+    pid = await _bitten(cluster, Failpoint.BEFORE_BATCH, signal.SIGSTOP)
     if pid is None:
         return
     frozen_at_s = time.monotonic()
@@ -104,7 +104,6 @@ def _at(failpoint: Failpoint) -> Do:
     """Death at a failpoint."""
 
     async def do(cluster: Cluster, _fault: Fault, measures: Measures) -> None:
-        cluster.failpoints.arm(failpoint)
         await _dead(cluster, failpoint, measures)
 
     return do
@@ -113,29 +112,31 @@ def _at(failpoint: Failpoint) -> Do:
 async def adoption(cluster: Cluster, _fault: Fault, measures: Measures) -> None:
     """A redirector is killed, and the one that takes its journal over as well."""
     await _kill(cluster.redirector, measures)
-    cluster.failpoints.arm(Failpoint.ADOPTION)
-    cluster.restart()
+    cluster.restart()  # it takes its time to start: the failpoint is armed long before it comes by
     await _dead(cluster, Failpoint.ADOPTION, measures)
 
 
 async def _dead(cluster: Cluster, failpoint: Failpoint, measures: Measures) -> None:
+    """Arm a failpoint, and wait for the death of whoever comes by."""
     pid = await _bitten(cluster, failpoint)
     victim = next((child for child in cluster.children if child.pid == pid), None)
     if victim is not None:
         measures[Measure.KILLED] += await victim.end(signal.SIGCONT) == -signal.SIGKILL
 
 
-async def _bitten(cluster: Cluster, failpoint: Failpoint) -> int | None:
-    """The pid of the process that came by a failpoint; None where nobody did."""
-    pids = {child.pid for child in cluster.children}
+async def _bitten(cluster: Cluster, failpoint: Failpoint, number: signal.Signals = signal.SIGKILL) -> int | None:
+    """Arm a failpoint; the pid of the process that came by, or None where nobody did."""
+    before = cluster.failpoints.bitten()
+    cluster.failpoints.arm(failpoint, number)
 
-    async def found() -> int | None:
-        return next((pid for name, pid in cluster.failpoints.bitten() if name is failpoint and pid in pids), None)
+    async def bites() -> Counter[tuple[Failpoint, int]]:
+        return cluster.failpoints.bitten() - before
 
     try:
-        return await eventually_async(found, seconds_max=BITE_SECONDS_MAX)
+        new = await eventually_async(bites, seconds_max=BITE_SECONDS_MAX)
     except AssertionError:
         return None
+    return next(pid for _, pid in new)
 
 
 # ---------------------------------------------------------------- Postgres and Kafka

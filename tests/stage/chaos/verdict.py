@@ -1,6 +1,6 @@
 """What has to be true of a stack's numbers after everything that was done to it. Pure: it looks at what was found."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -74,11 +74,6 @@ class Found:
 def violations(found: Found) -> Sequence[Violation]:
     """Everything that is wrong; nothing where all is well."""
     return [*_of_requests(found.fates, found.raw), *_of_others(found.others)]
-
-
-def fates_of(told: Iterable[Told]) -> Counter[Fate]:
-    """How many requests had which fate."""
-    return Counter(one.fate for one in told)
 
 
 def _of_requests(fates: Sequence[Told], raw: Sequence[RawClick]) -> Iterable[Violation]:
