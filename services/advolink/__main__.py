@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "holes": "aggregator.holes.commands:holes_group",
     "offsets": "aggregator.offsets.commands:offsets_group",
     "check": "aggregator.checking.commands:check",
+    "rebuild": "aggregator.rebuilding.commands:rebuild",
     "migrate": "event_log.commands:migrate",
     "topics": "event_log.commands:topics_group",
     "keys": "database.commands:keys_group",

@@ -3,6 +3,8 @@
     AggregatorError
     ├── ZoneInUseError         the caller's fault: 409
     ├── ChangesRewoundError    the caller reads on where this database never was: 409
+    ├── RebuildRunningError    two rebuilds at once: the second ends
+    ├── CountsAlteredError     counts were altered by hand under a rebuild: it ends
     └── UnknownZoneError       a fault of ours: crash
 
 That a partition has moved or was lost is aggregator.applying.store's to say, an outage database.pool's and
@@ -31,6 +33,20 @@ class ChangesRewoundError(AggregatorError):
             f"change {seen} of partition {partition} has not been made here, the last one is {last}: this database is "
             "an older copy of the one that was read; forget what was read and begin anew, without since"
         )
+
+
+class RebuildRunningError(AggregatorError):
+    """Another rebuild is at work in the database."""
+
+    def __init__(self) -> None:
+        super().__init__("another rebuild is at work in this database")
+
+
+class CountsAlteredError(AggregatorError):
+    """A rebuild would make a row say less than nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("counts were altered by hand after they had been compared; begin again")
 
 
 class UnknownZoneError(AggregatorError):

@@ -65,6 +65,10 @@ class Comparison:
         """Of all tables."""
         return sum(self.differing.values())
 
+    def of(self, table: CountsTable) -> Sequence[Difference]:
+        """The rows of one table that differ."""
+        return [one for one in self.differences if one.counts is table]
+
 
 @dataclass(frozen=True, slots=True)
 class Look:

@@ -21,4 +21,4 @@ async def look_through(store: ComparingStore, quarter: Quarter) -> AsyncIterator
         if comparison is not None and comparison.differing_rows:
             differing.append(day)
         yield Look(Granularity.DAY, day, comparison)
-    yield Look(Granularity.QUARTER, quarter.start, await store.compare_quarter(quarter, differing))
+    yield Look(Granularity.QUARTER, quarter.start, await store.compare_quarter(quarter, again=differing))

@@ -3,7 +3,7 @@
 Each comparison is of one snapshot, in which a batch is whole or not there at all: events may arrive meanwhile.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -55,14 +55,20 @@ class ComparingStore:
         async with self._snapshot() as snapshot:
             return await snapshot.compare_day(day, self._rows_max)
 
-    async def compare_quarter(self, quarter: Quarter, differing: Sequence[date] = ()) -> Comparison:
-        """A quarter of advocates, beside its days as they should be; `differing` are those that are not."""
-        off: list[Difference] = []
+    async def compare_quarter(
+        self, quarter: Quarter, off: Iterable[Difference] = (), *, again: Sequence[date] = ()
+    ) -> Comparison:
+        """A quarter of advocates, beside its days as they should be.
+
+        `off`: how days of advocates differ that are not as they should be. `again`: days to be compared for that in the
+        snapshot of the quarter itself.
+        """
+        differences = list(off)
         async with self._snapshot() as snapshot:
-            for day in differing:
-                again = await snapshot.compare_day(day, None)
-                off += [one for one in again.differences if one.counts is CountsTable.ADVOCATE_DAY] if again else []
-            return await snapshot.compare_quarter(quarter.start, off_by_advocate(off), self._rows_max)
+            for day in again:
+                comparison = await snapshot.compare_day(day, None)
+                differences += comparison.of(CountsTable.ADVOCATE_DAY) if comparison else ()
+            return await snapshot.compare_quarter(quarter.start, off_by_advocate(differences), self._rows_max)
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator["_Snapshot"]:

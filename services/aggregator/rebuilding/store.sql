@@ -1,0 +1,115 @@
+-- name_session: So that people know the session, and it notices within a second that the command behind it has died.
+SELECT set_config('application_name', 'advolink rebuild', false),
+    set_config('client_connection_check_interval', '1s', false);
+
+-- wait_briefly: For the rest of the transaction, locks that are held for longer are given up.
+SET LOCAL lock_timeout = '3s';
+
+-- let_one_in: One rebuild at a time; released with the session.
+SELECT pg_advisory_lock(hashtext('advolink_rebuild'));
+
+-- make_off: What every row that differs is off by, and the partition it belongs to; gone with the session.
+CREATE TEMPORARY TABLE counts_off (
+    counts text NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    start date NOT NULL,
+    partition integer NOT NULL,
+    raw bigint NOT NULL,
+    counted bigint NOT NULL,
+    not_counted bigint NOT NULL,
+    review bigint NOT NULL
+);
+
+-- make_numbered: The same with the place of each among the changes of its partition, and how many these are.
+CREATE TEMPORARY TABLE counts_numbered AS
+SELECT *, row_number() OVER (PARTITION BY partition ORDER BY counts, key, start) AS place,
+    count(*) OVER (PARTITION BY partition) AS total
+FROM counts_off;
+
+-- look_at_numbered: How large it is, for the plans.
+ANALYZE counts_numbered;
+
+-- limit_idleness: Were we to freeze now, batches would wait for as long; Postgres ends our transaction instead.
+SELECT set_config('idle_in_transaction_session_timeout', $1, true);
+
+-- take_numbers: The next numbers of every partition that is to be changed. From here on its batches wait with their counts.
+INSERT INTO counts_change_counter AS known (partition, last_change)
+SELECT partition, count(*) FROM counts_numbered GROUP BY partition ORDER BY partition
+ON CONFLICT ON CONSTRAINT counts_change_counter_pkey DO UPDATE SET last_change = known.last_change + excluded.last_change;
+
+-- note_rebuild: A rebuild that is carried through, if the transaction is.
+INSERT INTO counts_rebuild (kept_from, clicks, rows_compared, rows_corrected)
+SELECT $1, $2, $3, count(*) FROM counts_numbered
+RETURNING rebuild_id, rows_corrected;
+
+-- correct_link_days: Add to each row what it is off by, and keep what it was and what it is.
+WITH corrected AS (
+    INSERT INTO link_day AS known (
+        link_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, partition, change
+    )
+    SELECT key::bigint, start, raw, counted, not_counted, review, partition, last_change - total + place
+    FROM counts_numbered JOIN counts_change_counter USING (partition) WHERE counts = 'link_day'
+    ON CONFLICT ON CONSTRAINT link_day_pkey DO UPDATE SET
+        raw_clicks = known.raw_clicks + excluded.raw_clicks,
+        counted_clicks = known.counted_clicks + excluded.counted_clicks,
+        not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
+        review_clicks = known.review_clicks + excluded.review_clicks,
+        partition = excluded.partition, change = excluded.change
+    RETURNING link_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks
+)
+INSERT INTO counts_correction (rebuild_id, counts, key, start, before, after)
+SELECT $1, 'link_day', link_id::text, day,
+    CASE WHEN was.change IS NOT NULL
+        THEN ARRAY[was.raw_clicks, was.counted_clicks, was.not_counted_clicks, was.review_clicks] END,
+    ARRAY[corrected.raw_clicks, corrected.counted_clicks, corrected.not_counted_clicks, corrected.review_clicks]
+FROM corrected LEFT JOIN link_day AS was USING (link_id, day);
+
+-- correct_advocate_days: The same for advocates' days.
+WITH corrected AS (
+    INSERT INTO advocate_day AS known (
+        advocate_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, partition, change
+    )
+    SELECT key, start, raw, counted, not_counted, review, partition, last_change - total + place
+    FROM counts_numbered JOIN counts_change_counter USING (partition) WHERE counts = 'advocate_day'
+    ON CONFLICT ON CONSTRAINT advocate_day_pkey DO UPDATE SET
+        raw_clicks = known.raw_clicks + excluded.raw_clicks,
+        counted_clicks = known.counted_clicks + excluded.counted_clicks,
+        not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
+        review_clicks = known.review_clicks + excluded.review_clicks,
+        partition = excluded.partition, change = excluded.change
+    RETURNING advocate_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks
+)
+INSERT INTO counts_correction (rebuild_id, counts, key, start, before, after)
+SELECT $1, 'advocate_day', advocate_id, day,
+    CASE WHEN was.change IS NOT NULL
+        THEN ARRAY[was.raw_clicks, was.counted_clicks, was.not_counted_clicks, was.review_clicks] END,
+    ARRAY[corrected.raw_clicks, corrected.counted_clicks, corrected.not_counted_clicks, corrected.review_clicks]
+FROM corrected LEFT JOIN advocate_day AS was USING (advocate_id, day);
+
+-- correct_advocate_quarters: The same for advocates' quarters.
+WITH corrected AS (
+    INSERT INTO advocate_quarter AS known (
+        advocate_id, quarter_start, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, partition, change
+    )
+    SELECT key, start, raw, counted, not_counted, review, partition, last_change - total + place
+    FROM counts_numbered JOIN counts_change_counter USING (partition) WHERE counts = 'advocate_quarter'
+    ON CONFLICT ON CONSTRAINT advocate_quarter_pkey DO UPDATE SET
+        raw_clicks = known.raw_clicks + excluded.raw_clicks,
+        counted_clicks = known.counted_clicks + excluded.counted_clicks,
+        not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
+        review_clicks = known.review_clicks + excluded.review_clicks,
+        partition = excluded.partition, change = excluded.change
+    RETURNING advocate_id, quarter_start, raw_clicks, counted_clicks, not_counted_clicks, review_clicks
+)
+INSERT INTO counts_correction (rebuild_id, counts, key, start, before, after)
+SELECT $1, 'advocate_quarter', advocate_id, quarter_start,
+    CASE WHEN was.change IS NOT NULL
+        THEN ARRAY[was.raw_clicks, was.counted_clicks, was.not_counted_clicks, was.review_clicks] END,
+    ARRAY[corrected.raw_clicks, corrected.counted_clicks, corrected.not_counted_clicks, corrected.review_clicks]
+FROM corrected LEFT JOIN advocate_quarter AS was USING (advocate_id, quarter_start);
+
+-- any_below_zero: Whether a row would say less than nothing: somebody altered it after it was compared.
+SELECT EXISTS (SELECT FROM counts_correction WHERE rebuild_id = $1 AND 0 > ANY(after));
+
+-- corrections: What a rebuild corrected, $2 rows of it.
+SELECT counts, key, start, before, after FROM counts_correction WHERE rebuild_id = $1 ORDER BY counts, start, key LIMIT $2;
