@@ -18,6 +18,7 @@ from event_log.postgres import create_streams
 from growth import measure_growth
 from latency import measure_latency_kafka
 from link_events.streams import PARTITIONS_DEFAULT
+from rebuilding import measure_rebuilding
 from redirects import measure_redirects
 from shipping import measure_shipping_kafka
 from stage.postgres import Server, launched_postgres
@@ -27,6 +28,7 @@ SECTIONS: Final = {
     "aggregation": measure_aggregation,
     "aggregation_kafka": measure_aggregation_kafka,
     "growth": measure_growth,
+    "rebuilding": measure_rebuilding,
     "shipping_kafka": measure_shipping_kafka,
     "latency_kafka": measure_latency_kafka,
 }

@@ -1,0 +1,1 @@
+TRUNCATE advocate_day, advocate_quarter, link_day
