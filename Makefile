@@ -1,6 +1,7 @@
 # advolink. `make` alone says what can be done here.
 #
 # make setup PYTHON=/path/to/python3   chooses the Python of a new .venv (else tools/find-python does)
+# make chaos MINUTES=30 SEED=7 LOG=kafka FAULTS=15   docs/chaos.md explains them; without them: 5, 1, kafka, 0
 # make run ARGS='--workers 1'          ARGS reaches the command behind run, run-kafka, test, test-long, test-all, bench and lock
 
 VENV := .venv
