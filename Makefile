@@ -64,7 +64,7 @@ docs: setup ## bring schemas/openapi/ and the tables of docs/operations.md up to
 bench: setup ## measure, and print ratios
 	@PYTHONPATH=tests $(BIN)/python bench/run.py $(ARGS)
 
-chaos: setup ## throw faults at a whole stack under load for MINUTES, with SEED, on LOG=postgres|kafka, FAULTS of each kind
+chaos: setup ## throw faults at a whole stack under load for MINUTES, with SEED, on LOG=postgres|kafka, FAULTS felt of each kind
 	@PYTHONPATH=tests $(BIN)/python -m stage.chaos --minutes $(MINUTES) --seed $(SEED) --log $(LOG) --faults $(FAULTS)
 
 lock: setup ## bring requirements.lock up to pyproject.toml (ARGS=--upgrade takes newer versions)

@@ -17,6 +17,7 @@ from stage.chaos.faults import OF_KAFKA, Fault, FaultKind, kinds_for, schedule
 from stage.chaos.measures import Measure, Measures
 from stage.chaos.nemesis import Struck
 from stage.chaos.report import table
+from stage.chaos.run import Plan
 from stage.chaos.seams import replace_attribute
 from stage.chaos.strikes import STRIKES
 
@@ -64,6 +65,24 @@ def test_the_table_adds_up_what_was_seen_of_each_kind() -> None:
         "| postgres_cut | 3 | 2 | 2.0 | connections cut 1,002; request waited 30 ms at most |",
         "| all | 3 | 2 | 2.0 | |",
     ]
+
+
+def test_a_run_goes_on_until_each_kind_was_felt_often_enough() -> None:
+    """However long it takes; but for a kind that is hardly ever felt it does not go on for ever."""
+    kinds = frozenset({FaultKind.POSTGRES_CUT, FaultKind.REDIRECTOR_KILL})
+    plan = Plan(EventLogKind.POSTGRES, seed=1, seconds=10, strikes_min=2, kinds=kinds)
+    cut, kill, missed = (
+        Struck(Fault(1, kind, 0.2, 1.0, 7), 0.0, 2.0, Measures(), felt)
+        for kind, felt in (
+            (FaultKind.POSTGRES_CUT, True),
+            (FaultKind.REDIRECTOR_KILL, True),
+            (FaultKind.REDIRECTOR_KILL, False),
+        )
+    )
+    assert plan.goes_on(9, [cut, cut, kill, kill])
+    assert not plan.goes_on(11, [cut, cut, kill, kill])
+    assert plan.goes_on(11, [cut, cut, kill, *[missed] * 4])
+    assert not plan.goes_on(11, [cut, cut, kill, *[missed] * 5])
 
 
 def test_counters_add_up_over_the_lives_of_a_service() -> None:

@@ -14,7 +14,7 @@ import orjson
 
 from stage.chaos.cluster import Cluster
 from stage.chaos.fates import Fate, Told
-from stage.chaos.faults import Fault, FaultKind
+from stage.chaos.faults import Fault
 from stage.chaos.measures import COUNTERS, Measure, Measures
 from stage.chaos.strikes import STRIKES
 from stage.waiting import elapse
@@ -51,13 +51,13 @@ class Nemesis:
         self._timeline: Path = cluster.directory / TIMELINE
         self.struck: list[Struck] = []
 
-    async def rage(self, goes_on: Callable[[float, Counter[FaultKind]], bool]) -> None:
-        """Strike while `goes_on`, which is told how many seconds have passed and how often each kind has struck.
+    async def rage(self, goes_on: Callable[[float, Sequence[Struck]], bool]) -> None:
+        """Strike while `goes_on`, which is told how many seconds have passed and what was done.
 
         Raises:
             AssertionError: the stack does not get well.
         """
-        while goes_on(time.monotonic() - self._began_s, Counter(one.fault.kind for one in self.struck)):
+        while goes_on(time.monotonic() - self._began_s, self.struck):
             await self._strike(next(self._faults))
 
     async def _strike(self, fault: Fault) -> None:

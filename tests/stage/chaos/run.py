@@ -20,11 +20,14 @@ from stage.chaos.report import table
 from stage.chaos.verdict import Violation, Wrong, violations
 
 VIOLATIONS_SHOWN: Final = 20
+STRIKES_PER_FELT_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done: for `seconds`, and until each kind has struck `strikes_min` times.
+    """What is to be done: for `seconds`, and until each kind was felt `strikes_min` times.
+
+    A kind that struck STRIKES_PER_FELT_MAX times as often is not waited for any longer.
 
     `kinds`: all that the log allows, unless some are named. `off`: guards that are switched off, in a test build.
     """
@@ -41,9 +44,14 @@ class Plan:
         """The kinds of fault that strike."""
         return self.kinds or kinds_for(self.log)
 
-    def goes_on(self, passed_s: float, struck: Counter[FaultKind]) -> bool:
+    def goes_on(self, passed_s: float, done: Sequence[Struck]) -> bool:
         """Whether there is more to be done."""
-        return passed_s < self.seconds or any(struck[kind] < self.strikes_min for kind in self.all_kinds)
+        struck = Counter(one.fault.kind for one in done)
+        felt = Counter(one.fault.kind for one in done if one.felt)
+        return passed_s < self.seconds or any(
+            felt[kind] < self.strikes_min and struck[kind] < STRIKES_PER_FELT_MAX * self.strikes_min
+            for kind in self.all_kinds
+        )
 
     def replay(self) -> str:
         """The command that does the same again."""
