@@ -109,6 +109,8 @@ def _show(findings: Findings) -> None:
             click.echo(f"{differing - len(findings.differences):,} more rows differ.")
     verdict = f"{differing:,} rows differ" if differing else "all agree"
     click.echo(f"Compared {findings.days:,} days, {findings.clicks:,} clicks, {findings.rows:,} rows: {verdict}.")
+    if differing:
+        click.echo("Keep this, and find out what changed them. Then `advolink rebuild` puts them right.")
     click.echo(beyond_told(findings.beyond, findings.kept_from), nl=bool(findings.beyond))
 
 

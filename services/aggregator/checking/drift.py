@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
-from aggregator.checking.differing import Difference, Look
+from aggregator.checking.differing import Clicks, Difference, Look
 from aggregator.counts.tables import CountsTable
 from link_events.periods import Granularity, quarter_start
+from link_events.streams import Partition
 
 
 class Drift:
@@ -16,7 +17,10 @@ class Drift:
         self._beyond: set[date] = set()
 
     def note(self, look: Look) -> Sequence[Difference]:
-        """A new look takes the place of the last one at the same slice. Gives what was not seen in that."""
+        """A new look takes the place of the last one at the same slice. Gives what was not seen in that.
+
+        A row that differs by the same as before was seen, although its numbers have grown.
+        """
         slice_ = (look.granularity, look.start)
         before = self._differing.pop(slice_, None)
         self._beyond.discard(look.start)
@@ -26,8 +30,8 @@ class Drift:
         if not look.comparison.differing_rows:
             return ()
         self._differing[slice_] = look
-        known = set(before.comparison.differences) if before and before.comparison else set()
-        return [one for one in look.comparison.differences if one not in known]
+        known = {_what(one) for one in before.comparison.differences} if before and before.comparison else set()
+        return [one for one in look.comparison.differences if _what(one) not in known]
 
     def keep(self, quarters: Collection[date]) -> None:
         """Forget every slice but those of `quarters`: the others are somebody else's now."""
@@ -46,3 +50,8 @@ class Drift:
     def days_beyond(self) -> int:
         """How many days cannot be compared any more: their raw clicks were let go."""
         return len(self._beyond)
+
+
+def _what(one: Difference) -> tuple[CountsTable, str, Clicks, bool, Partition]:
+    """Which row of a slice it is, and what is wrong with it, whatever its numbers."""
+    return one.counts, one.key, one.off, one.stored is None, one.partition

@@ -13,7 +13,7 @@ async def look_through(store: ComparingStore, quarter: Quarter) -> AsyncIterator
     """Compare slice by slice; whoever iterates may pause in between.
 
     Days that differ are compared once more with their quarter, in one snapshot: so a quarter is never told of for what
-    its days are off by, nor for what was mended between two looks.
+    its days are off by, be they asked for or not, nor for what was mended between two looks.
     """
     differing: list[date] = []
     for day in quarter.days:
@@ -21,4 +21,7 @@ async def look_through(store: ComparingStore, quarter: Quarter) -> AsyncIterator
         if comparison is not None and comparison.differing_rows:
             differing.append(day)
         yield Look(Granularity.DAY, day, comparison)
-    yield Look(Granularity.QUARTER, quarter.start, await store.compare_quarter(quarter, again=differing))
+    whole = await store.compare_quarter(quarter, again=differing)
+    if whole.differing_rows and quarter.unasked:
+        whole = await store.compare_quarter(quarter, again=[*differing, *quarter.unasked])
+    yield Look(Granularity.QUARTER, quarter.start, whole)

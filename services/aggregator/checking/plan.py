@@ -1,7 +1,7 @@
 """What there is to compare: local days, and the quarters that they make. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from aggregator.counts.asking import Days
@@ -10,10 +10,14 @@ from link_events.periods import MONTHS_PER_QUARTER, ONE_DAY, quarter_start
 
 @dataclass(frozen=True, slots=True)
 class Quarter:
-    """Local days of one quarter, to be compared before the quarter itself."""
+    """Local days of one quarter, to be compared before the quarter itself.
+
+    `unasked` are its other days: they are looked at only where the quarter differs, for it may be by one of them.
+    """
 
     start: date
     days: Sequence[date]
+    unasked: Sequence[date] = field(default_factory=list)
 
     @property
     def number(self) -> int:
@@ -44,13 +48,18 @@ def plan_for(stored: Stored, wanted: Days) -> Plan:
     A UTC date holds clicks of three local days at most, whatever the zone.
     """
     raw_days = {day + ONE_DAY * shift for day, size in stored.raw_bytes.items() if size for shift in (-1, 0, 1)}
-    days = {day for day in raw_days | set(stored.days) if _is_within(day, wanted)}
+    every_day = raw_days | set(stored.days)
+    days = {day for day in every_day if _is_within(day, wanted)}
     starts = {start for start in stored.quarters if _is_within(start, wanted)} | {quarter_start(day) for day in days}
     quarters = [
-        Quarter(start, sorted((day for day in days if quarter_start(day) == start), reverse=True))
+        Quarter(start, _of_quarter(days, start), _of_quarter(every_day - days, start))
         for start in sorted(starts, reverse=True)
     ]
     return Plan(quarters, _shares(days, stored.raw_bytes))
+
+
+def _of_quarter(days: Collection[date], start: date) -> Sequence[date]:
+    return sorted((day for day in days if quarter_start(day) == start), reverse=True)
 
 
 def _is_within(day: date, wanted: Days) -> bool:

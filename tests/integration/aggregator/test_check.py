@@ -104,7 +104,7 @@ def test_a_row_that_was_altered_deleted_or_invented_is_named(
     assert told["rows_differing"][named[0]] == 1
     checked = _check(stocked_dsn)
     assert (checked.exit_code, "1 rows differ." in checked.stdout) == (1, True)
-    assert all(word in checked.stdout for word in named)
+    assert all(word in checked.stdout for word in (*named, "`advolink rebuild`"))
 
 
 def test_a_click_that_was_altered_shows_in_each_of_its_rows(stocked_dsn: str) -> None:
@@ -142,6 +142,27 @@ def test_a_range_is_compared_with_the_quarters_it_is_in(stocked_dsn: str) -> Non
     assert _check(stocked_dsn, "--from", "2022-01-15", "--to", "2022-02-06").exit_code == 0
     assert _named(_told(stocked_dsn, "--from", "2022-02-01", "--to", "2022-02-07")) == [("link_day", "4", "2022-02-07")]
     assert _told(stocked_dsn, "--from", "2022-02-07", "--to", "2022-02-07")["days"] == 1
+
+
+def test_a_quarter_is_not_blamed_for_a_day_that_was_not_asked_for(stocked_dsn: str) -> None:
+    """What the quarter itself is off by is still named, whatever the days that were asked for."""
+    _damaged(
+        stocked_dsn,
+        "UPDATE advocate_day SET raw_clicks = raw_clicks + 2, counted_clicks = counted_clicks + 2"
+        " WHERE advocate_id = 'cy' AND day = '2022-02-07'",
+    )
+    range_ = ("--from", "2022-02-14", "--to", "2022-02-14")
+    assert _named(_told(stocked_dsn, "--from", "2022-02-07")) == [("advocate_day", "cy", "2022-02-07")]
+    assert _told(stocked_dsn, *range_)["agrees"]
+    _damaged(
+        stocked_dsn,
+        "UPDATE advocate_quarter SET raw_clicks = raw_clicks + 3, counted_clicks = counted_clicks + 3"
+        " WHERE quarter_start = '2022-01-01' AND advocate_id IN ('bo', 'cy')",
+    )
+    assert _named(_told(stocked_dsn, *range_)) == [
+        ("advocate_quarter", "bo", "2022-01-01"),
+        ("advocate_quarter", "cy", "2022-01-01"),
+    ]
 
 
 @pytest.mark.parametrize(

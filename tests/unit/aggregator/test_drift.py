@@ -37,6 +37,8 @@ def test_a_row_is_told_of_once() -> None:
     assert drift.note(_look(ADA, GONE)) == [GONE]
     worse = replace(ADA, expected=Clicks(3, 2, 1, 0))
     assert drift.note(_look(worse, GONE)) == [worse]
+    both_grew = replace(worse, stored=Clicks(7, 6, 1, 0), expected=Clicks(5, 4, 1, 0))
+    assert drift.note(_look(both_grew, GONE)) == []
     assert drift.rows == {CountsTable.ADVOCATE_DAY: 2, CountsTable.ADVOCATE_QUARTER: 0, CountsTable.LINK_DAY: 0}
 
 
@@ -99,7 +101,7 @@ def test_days_of_raw_and_of_counts_are_looked_at_newest_first() -> None:
     assert sum(plan.shares.values()) == pytest.approx(1)
     assert plan.shares[DAY] > 0.9
     only = plan_for(stored, Days(first=DAY, last=DAY))
-    assert only.quarters == [Quarter(date(2022, 1, 1), [DAY])]
+    assert only.quarters == [Quarter(date(2022, 1, 1), [DAY], unasked=[DAY + ONE_DAY, DAY - ONE_DAY])]
 
 
 @given(st.sets(st.dates(), min_size=1), st.integers(1, 256))
