@@ -11,7 +11,8 @@ import click
 import orjson
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
+from rich.measure import Measurement
+from rich.table import Column, Table
 
 from database.commands import chosen_dsn, dsn_option
 from database.refused_settings import told
@@ -21,6 +22,9 @@ from http_api.running_stack import DEFAULT_DIRECTORY, UP_FILE, NoStackError, Run
 
 PIPE_WIDTH: Final = 2_000
 """Columns of what is no terminal: lines are not folded there, so that other programs can search them."""
+
+MEASURED_WIDTH: Final = 100_000
+"""Wider than any row."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -98,12 +102,25 @@ def show_json(content: object) -> None:
 
 
 def show_table(*columns: str, rows: list[tuple[object, ...]]) -> None:
-    """Print rows for people; what they hold is never taken for markup or for a terminal's commands."""
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(printable(str(cell)) for cell in row))
+    """Print rows for people; what they hold is never taken for markup or for a terminal's commands.
+
+    Only the last column may be folded, for ids are there to be copied. Where a terminal is too narrow for that, each
+    row is shown as a block of lines.
+    """
+    shown = [[printable(str(cell)) for cell in row] for row in rows]
+    *fixed, last = columns
+    table = Table(*(Column(name, no_wrap=True) for name in fixed), Column(last, overflow="fold"))
+    for row in shown:
+        table.add_row(*row)
     width = None if sys.stdout.isatty() else PIPE_WIDTH
-    Console(width=width, markup=False, emoji=False, highlight=False).print(table)
+    console = Console(width=width, markup=False, emoji=False, highlight=False)
+    if Measurement.get(console, console.options.update(width=MEASURED_WIDTH), table).minimum <= console.width:
+        console.print(table)
+        return
+    margin = max(map(len, columns)) + 2
+    for row in shown:
+        cells = [f"{name:{margin}}{cell}" for name, cell in zip(columns, row, strict=True) if cell]
+        click.echo("\n".join([*(cell.replace("\n", "\n" + " " * margin) for cell in cells), ""]))
 
 
 def shown_instant(instant: datetime | None) -> str:
