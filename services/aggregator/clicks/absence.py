@@ -74,6 +74,8 @@ def _not_applied(known: Whereabouts, journal: KnownJournal) -> str:
     else:
         seq, captured_at = known.applied_to
         so_far = f"its journal is up to {seq} {place}, captured {_at(captured_at)}"
+    if journal.is_sealed:
+        return f"it is not applied: {so_far}; that is sealed, nothing more will come of it"
     retired = f"; that was retired {_at(journal.retired_at)}: {journal.retired_why}" if journal.is_retired else ""
     return f"it is not applied yet: {so_far}{retired}"
 

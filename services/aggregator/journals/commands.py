@@ -119,9 +119,9 @@ def _told(journal: JournalId, came: Retired) -> str:
 
 
 def _cells(row: JournalRow) -> tuple[object, ...]:
-    known = row.known
-    held_to, held_by = known.bound or (None, "")
-    kept = (sum(row.seqs.values()), known.unheard, known.missing_seqs, shown_instant(held_to), held_by)
+    known, held = row.known, row.held_back
+    held_back = (shown_instant(held.since), held.why) if held else ("", "")
+    kept = (sum(row.seqs.values()), known.unheard, known.missing_seqs, *held_back)
     retired = (shown_instant(known.retired_at), known.retired_why or "")
     kind = "import" if known.is_import else ""
     return (known.journal.hex(), row.state, kind, shown_instant(known.last_captured_at), *kept, *retired)

@@ -8,8 +8,7 @@ from aggregator.journals.store import JournalRow
 
 def fields(row: JournalRow) -> dict[str, Any]:
     """A journal. Its seqs are named as event ids name them: by the stream's letter and the partition."""
-    known = row.known
-    held_back_to, held_back_by = known.bound or (None, None)
+    known, held = row.known, row.held_back
     return {
         "journal": known.journal.hex(),
         "state": row.state,
@@ -18,8 +17,8 @@ def fields(row: JournalRow) -> dict[str, Any]:
         "seqs": {f"{stream.letter}{partition}": seq for (stream, partition), seq in row.seqs.items()},
         "unheard_partitions": known.unheard,
         "missing_seqs": known.missing_seqs,
-        "holds_back_to": held_back_to,
-        "holds_back_by": held_back_by,
+        "holds_back_to": held and held.since,
+        "holds_back_by": held and held.why,
         "retired_at": known.retired_at,
         "retired_why": known.retired_why,
     }

@@ -78,6 +78,12 @@ class KnownJournal:
         heard = self.applied_up_to or self.last_captured_at
         return JournalState.LIVE if heard is not None and now - heard <= silent_after else JournalState.SILENT
 
+    def held_back(self, now: datetime, silent_after: timedelta) -> "HeldBack | None":
+        """How it holds `complete_through` back, where by more than `silent_after`: anything less is its heartbeats."""
+        if self.bound is None or now - self.bound[0] <= silent_after:
+            return None
+        return HeldBack(self.journal, self.state(now, silent_after), *self.bound)
+
     @property
     def bound(self) -> tuple[datetime, HeldBackBy] | None:
         """Up to when everything of it is applied, and what ends there; None where it holds nothing back."""
@@ -111,9 +117,5 @@ def complete_through(now: datetime, journals: Iterable[KnownJournal]) -> datetim
 
 def held_back_by(now: datetime, journals: Iterable[KnownJournal], silent_after: timedelta) -> Sequence[HeldBack]:
     """Which of `journals` hold `complete_through` back by more than `silent_after`, the furthest first."""
-    held = [
-        HeldBack(journal.journal, journal.state(now, silent_after), *journal.bound)
-        for journal in journals
-        if journal.bound is not None and now - journal.bound[0] > silent_after
-    ]
+    held = [one for journal in journals if (one := journal.held_back(now, silent_after))]
     return sorted(held, key=lambda one: (one.since, one.journal))[:NAMED_MAX]

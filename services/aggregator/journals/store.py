@@ -10,7 +10,7 @@ from aggregator.applying.store import hold_every_partition
 from aggregator.freshness.store import Freshness, known_journal, known_journals, snapshot, unfinished_journals
 from aggregator.holes.store import close_missing
 from aggregator.journals.retiring import Retired, Retirement, retirement
-from aggregator.journals.states import SILENT_AFTER, JournalState, KnownJournal
+from aggregator.journals.states import SILENT_AFTER, HeldBack, JournalState, KnownJournal
 from aggregator.programme.store import hold_programme
 from database.pool import Pool, connected
 from database.queries import load_queries
@@ -22,10 +22,11 @@ _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """A journal in its state, with the highest seq applied by stream and partition."""
+    """A journal in its state, how it holds `complete_through` back, and its highest seq by stream and partition."""
 
     known: KnownJournal
     state: JournalState
+    held_back: HeldBack | None
     seqs: Mapping[tuple[Stream, Partition], Seq]
 
 
@@ -62,8 +63,8 @@ class JournalStore:
             seqs: dict[JournalId, dict[tuple[Stream, Partition], Seq]] = {one.journal: {} for one in page}
             for row in await connection.fetch(_SQL["seqs"], list(seqs)):
                 seqs[row["journal"]][Stream(row["stream"]), Partition(row["partition"])] = Seq(row["seq"])
-        states = {one.journal: one.state(freshness.as_of, self._silent_after) for one in page}
-        rows = [JournalRow(one, states[one.journal], seqs[one.journal]) for one in page]
+        moment = (freshness.as_of, self._silent_after)
+        rows = [JournalRow(one, one.state(*moment), one.held_back(*moment), seqs[one.journal]) for one in page]
         return JournalsAnswer(rows, freshness, len(found) > rows_max)
 
     async def census(self) -> Census:

@@ -26,9 +26,8 @@ GRANULARITIES: Final = {
     CountsTable.LINK_DAY: Granularity.DAY,
 }
 
-
 Since = Annotated[
-    str, Query(max_length=SINCE_CHARS_MAX, description="`next_since` of the last answer; left out: from the beginning.")
+    str, Query(max_length=SINCE_CHARS_MAX, description="`next_since` of the last answer; without it everything.")
 ]
 
 
@@ -74,10 +73,7 @@ def changes_routes(desk: ChangesDesk) -> APIRouter:
     async def changes(
         *,
         _key: reader,
-        since: Annotated[
-            str,
-            Query(max_length=SINCE_CHARS_MAX, description="`next_since` of the last answer; without it everything."),
-        ] = "",
+        since: Since = "",
         limit: Limit = ROWS_DEFAULT,
     ) -> ChangesOut:
         """Rows as they are now, in the order of partition and change. A row changed twice in between comes once."""

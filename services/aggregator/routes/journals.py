@@ -31,9 +31,9 @@ class JournalOut(BaseModel):
     unheard_partitions: int = Field(description="Partitions that nothing of it has come through yet.")
     missing_seqs: int = Field(description="Seqs in open holes.")
     holds_back_to: datetime | None = Field(
-        description="How far it lets `complete_through` go; null: it does not matter."
+        description="Up to when all of it is counted, where that holds `complete_through` back; else null."
     )
-    holds_back_by: HeldBackBy | None
+    holds_back_by: HeldBackBy | None = Field(description="Why nothing later is; null where it holds nothing back.")
     retired_at: datetime | None
     retired_why: str | None
 

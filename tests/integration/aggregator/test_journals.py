@@ -89,6 +89,8 @@ async def test_every_journal_that_is_known_is_told(pipe: Pipe, stats: httpx2.Asy
     retired = rows[pens["retired"].journal.hex()]
     assert (retired["retired_why"], retired["holds_back_to"], retired["holds_back_by"]) == (WHY, None, None)
     assert rows[pens["sealed"].journal.hex()]["seqs"] == {"c0": 1, "c1": 1}
+    live = rows[pens["live"].journal.hex()]
+    assert (live["holds_back_to"], live["holds_back_by"]) == (None, None)
     named = {"journal": silent.journal.hex(), "state": "silent", "since": _text(silent.first_capture), "why": "hole"}
     assert answer["held_back_by"] == [named]
 

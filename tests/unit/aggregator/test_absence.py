@@ -17,6 +17,7 @@ LATER = NOON + timedelta(days=1)
 ORIGIN = Origin(JOURNAL, Stream.CLICKS, Partition(7), Seq(42))
 KNOWN = KnownJournal(JOURNAL, NOON, applied_up_to=NOON)
 RETIRED = KnownJournal(JOURNAL, NOON, applied_up_to=NOON, retired_at=LATER, retired_why="its disk is gone")
+SEALED = KnownJournal(JOURNAL, NOON, sealed=True)
 APPLIED = (Seq(100), NOON)
 FIRST = Origin(JOURNAL, Stream.CLICKS, Partition(7), Seq(40))
 
@@ -58,6 +59,14 @@ SINCE = "it is missing since 2022-02-14T12:00:00Z, one of 5 from 00c0ffee00c0ffe
             (
                 "it is not applied yet: nothing of its journal is, in partition 7;"
                 " that was retired 2022-02-15T12:00:00Z: its disk is gone"
+            ),
+        ),
+        (
+            _about(journal=SEALED, applied_to=(Seq(41), NOON)),
+            Absence.NOT_APPLIED,
+            (
+                "it is not applied: its journal is up to 41 in partition 7, captured 2022-02-14T12:00:00Z;"
+                " that is sealed, nothing more will come of it"
             ),
         ),
         (_about(hole=_hole()), Absence.MISSING, SINCE),
