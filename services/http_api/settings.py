@@ -1,13 +1,16 @@
 """Settings that both services share, and where commands find a running stack; from the environment."""
 
 from datetime import timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from database.refused_settings import told
 from link_events.streams import PARTITIONS_DEFAULT, PARTITIONS_MAX
+
+DURATION_MAX: Final = timedelta(days=36_525)
+"""A century: now minus anything longer may be no date any more."""
 
 
 def _as_seconds(value: Any) -> Any:
@@ -18,7 +21,13 @@ def _as_seconds(value: Any) -> Any:
         return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_as_seconds)]
+def _within_a_century(duration: timedelta) -> timedelta:
+    if duration > DURATION_MAX:
+        raise ValueError(f"is longer than {DURATION_MAX.days:,} days")
+    return duration
+
+
+Duration = Annotated[timedelta, BeforeValidator(_as_seconds), AfterValidator(_within_a_century)]
 """Seconds, or ISO 8601 (`PT72H`)."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -30,3 +30,11 @@ def test_what_cannot_be_kept_for_so_short_is_refused_by_name(field: str, value: 
     """Clicks of yesterday still come in today."""
     with pytest.raises(ValidationError, match=field):
         settings(**{field: value})
+
+
+@pytest.mark.parametrize("field", ["raw_retention", "log_retention"])
+def test_longer_than_a_century_is_no_retention(field: str) -> None:
+    """Before such a time there are no dates. For ever is to leave it out."""
+    assert settings(**{field: "P36525D"})
+    with pytest.raises(ValidationError, match=r"is longer than 36,525 days"):
+        settings(**{field: "P9999999D"})
