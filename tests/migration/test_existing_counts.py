@@ -18,7 +18,8 @@ CLICKS = """
     SELECT '\\x00', part, link, '2022-02-14', link, '2022-02-14T09:30Z', '2022-02-14T09:30Z', '2022-02-14T09:30Z',
         '2022-02-14', link, 'code', advocate, 'active', 'GET', false, '{}', '{}', false, false, 'counted', '{}', 'x'
     FROM (VALUES ('ada', 4, 1), ('ada', 4, 2), ('bo', 7, 3)) AS stored (advocate, part, link);
-    INSERT INTO advocate_day VALUES ('ada', '2022-02-14', 2, 2, 0, 0), ('bo', '2022-02-14', 1, 1, 0, 0);
+    INSERT INTO advocate_day
+    VALUES ('ada', '2022-02-14', 2, 2, 0, 0), ('bo', '2022-02-14', 1, 1, 0, 0), ('cy', '2022-02-14', 0, 0, 0, 0);
     INSERT INTO advocate_quarter VALUES ('ada', '2022-01-01', 2, 2, 0, 0), ('bo', '2022-01-01', 1, 1, 0, 0);
     INSERT INTO link_day
     VALUES (1, '2022-02-14', 1, 1, 0, 0), (2, '2022-02-14', 1, 1, 0, 0), (3, '2022-02-14', 1, 1, 0, 0);
@@ -35,12 +36,12 @@ NUMBERED = """
 async def test_counts_so_far_are_numbered_in_the_partition_of_their_clicks(
     empty_database_dsn: str, tmp_path: Path
 ) -> None:
-    """And the counters go on from there."""
+    """And the counters go on from there. A row without clicks behind it is put into the first partition."""
     for migration in read_migrations(MIGRATIONS_DIRECTORY)[:BEFORE_CHANGES]:
         shutil.copy(MIGRATIONS_DIRECTORY / migration.file_name, tmp_path)
     await migrate(empty_database_dsn, tmp_path)
     await execute(empty_database_dsn, CLICKS)
     await migrate(empty_database_dsn)
-    assert await fetch(empty_database_dsn, NUMBERED) == [(4, [1, 2, 3, 4]), (7, [1, 2, 3])]
+    assert await fetch(empty_database_dsn, NUMBERED) == [(0, [1]), (4, [1, 2, 3, 4]), (7, [1, 2, 3])]
     counters = "SELECT partition, last_change FROM counts_change_counter ORDER BY partition"
-    assert await fetch(empty_database_dsn, counters) == [(4, 4), (7, 3)]
+    assert await fetch(empty_database_dsn, counters) == [(0, 1), (4, 4), (7, 3)]

@@ -12,28 +12,31 @@ ALTER TABLE link_day ADD COLUMN partition integer, ADD COLUMN change bigint;
 
 -- Counts so far get the partition that the clicks behind them came through, and numbers in the order of their keys.
 CREATE TEMPORARY TABLE placed ON COMMIT DROP AS
-SELECT advocate_id, link_id, min(partition) AS partition FROM click GROUP BY advocate_id, link_id;
-UPDATE advocate_day AS counts SET partition = coalesce(
-    (SELECT min(placed.partition) FROM placed WHERE placed.advocate_id = counts.advocate_id), 0);
-UPDATE advocate_quarter AS counts SET partition = coalesce(
-    (SELECT min(placed.partition) FROM placed WHERE placed.advocate_id = counts.advocate_id), 0);
-UPDATE link_day AS counts SET partition = coalesce(
-    (SELECT min(placed.partition) FROM placed WHERE placed.link_id = counts.link_id), 0);
+SELECT 'advocate' AS whose, advocate_id AS key, min(partition) AS partition FROM click GROUP BY advocate_id
+UNION ALL
+SELECT 'link', link_id::text, min(partition) FROM click GROUP BY link_id;
+ANALYZE placed;
 
 CREATE TEMPORARY TABLE numbered ON COMMIT DROP AS
 SELECT counts, key, start, partition, row_number() OVER (PARTITION BY partition ORDER BY counts, key, start) AS change
 FROM (
-    SELECT 'advocate_day' AS counts, advocate_id AS key, day AS start, partition FROM advocate_day
-    UNION ALL
-    SELECT 'advocate_quarter', advocate_id, quarter_start, partition FROM advocate_quarter
-    UNION ALL
-    SELECT 'link_day', link_id::text, day, partition FROM link_day
-) AS rows_so_far;
-UPDATE advocate_day SET change = numbered.change FROM numbered
+    SELECT counts, key, start, coalesce(placed.partition, 0) AS partition
+    FROM (
+        SELECT 'advocate_day' AS counts, 'advocate' AS whose, advocate_id AS key, day AS start FROM advocate_day
+        UNION ALL
+        SELECT 'advocate_quarter', 'advocate', advocate_id, quarter_start FROM advocate_quarter
+        UNION ALL
+        SELECT 'link_day', 'link', link_id::text, day FROM link_day
+    ) AS rows_so_far
+    LEFT JOIN placed USING (whose, key)
+) AS rows_placed;
+ANALYZE numbered;
+
+UPDATE advocate_day SET partition = numbered.partition, change = numbered.change FROM numbered
 WHERE counts = 'advocate_day' AND key = advocate_id AND start = day;
-UPDATE advocate_quarter SET change = numbered.change FROM numbered
+UPDATE advocate_quarter SET partition = numbered.partition, change = numbered.change FROM numbered
 WHERE counts = 'advocate_quarter' AND key = advocate_id AND start = quarter_start;
-UPDATE link_day SET change = numbered.change FROM numbered
+UPDATE link_day SET partition = numbered.partition, change = numbered.change FROM numbered
 WHERE counts = 'link_day' AND key = link_id::text AND start = day;
 INSERT INTO counts_change_counter SELECT partition, max(change) FROM numbered GROUP BY partition;
 
