@@ -10,8 +10,13 @@ SELECT FROM programme FOR UPDATE;
 -- any_click: Whether any click was ever stored.
 SELECT EXISTS (SELECT FROM click);
 
--- fence_all: Make every owner of a partition read the programme again before its next batch; waits for running ones.
-UPDATE partition_offset SET owner_epoch = owner_epoch + 1;
+-- fence_all: Make every owner of a partition read the programme again before its next batch; waits for running ones, in
+-- order, as whoever holds several at once takes them.
+WITH held AS (
+    SELECT stream, partition FROM partition_offset ORDER BY stream, partition FOR UPDATE
+)
+UPDATE partition_offset SET owner_epoch = owner_epoch + 1 FROM held
+WHERE partition_offset.stream = held.stream AND partition_offset.partition = held.partition;
 
 -- update: Change the programme.
 UPDATE programme SET timezone = $1, first_weekday = $2, updated_at = now();

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -12,6 +12,7 @@ from aggregator.applying.fold import fold
 from aggregator.applying.store import ApplyingStore, BatchWriter, Claim, OvertakenError
 from aggregator.errors import UnknownZoneError, ZoneInUseError
 from aggregator.judge import PLAIN_RULES
+from aggregator.leases.store import LeaseStore
 from aggregator.programme.store import Programme, ProgrammeStore
 from http_api.serving import cancel_all
 from link_events.periods import Weekday
@@ -130,6 +131,24 @@ async def test_a_partition_that_is_claimed_for_the_first_time_meets_a_change(pip
     claim = await claiming
     outcome = await asyncio.gather(_moved(store, claim), return_exceptions=True)
     assert claim.programme == TOKYO or isinstance(outcome[0], OvertakenError)
+
+
+async def test_a_change_waits_in_a_queue_and_not_in_a_circle(pipe: Pipe) -> None:
+    """With an aggregator that gives its partitions back meanwhile, in whichever order they lie in the table."""
+    for number in (2, 1, 0):
+        await pipe.store().claim(CLICKS, Partition(number))
+    leases = LeaseStore(pipe.pool, "the aggregator", timedelta(minutes=1))
+    async with session(pipe.dsn) as other:
+        async with other.transaction():
+            await other.execute("SELECT FROM partition_offset WHERE partition = 1 FOR UPDATE")
+            both = [
+                asyncio.create_task(leases.resign()),
+                asyncio.create_task(ProgrammeStore(pipe.pool).change(TOKYO)),
+            ]
+            await eventually_async(lambda: _waiting(pipe, 2))
+        await asyncio.gather(*both)
+    standing = "SELECT count(owner), array_agg(DISTINCT owner_epoch) FROM partition_offset"
+    assert await fetch(pipe.dsn, standing) == [(0, [2])]
 
 
 async def test_changes_while_partitions_are_claimed_and_applied_leave_one_zone(pipe: Pipe) -> None:
