@@ -20,7 +20,7 @@ from aggregator.applying.dead_letter_limit import DeadLetterLimit
 from aggregator.applying.store import SESSIONS, ApplyingStore, StandingReader
 from aggregator.changes.store import ChangesStore
 from aggregator.checking.running import ROWS_LOGGED_MAX, Checking, Share
-from aggregator.checking.store import ComparingStore
+from aggregator.checking.store import COMPARING_TIMEOUT, ComparingStore
 from aggregator.clicks.store import ClickStore
 from aggregator.counts.store import CountsStore
 from aggregator.dead_letters.relaying import keep_relaying
@@ -59,9 +59,6 @@ UPKEEP_CONNECTIONS_MAX = 2
 
 CHECKING_CONNECTIONS_MAX = 1
 """Of its own: comparing counts holds up nothing else."""
-
-CHECKING_TIMEOUT = timedelta(minutes=10)
-"""For one slice, that is a day: of more than 100 M clicks."""
 
 READING_CONNECTIONS_MAX = 8
 LOG_CONNECTIONS_MAX = 4
@@ -118,7 +115,7 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
     comparing = await open_pool(
         settings.postgres_dsn,
         connections_max=CHECKING_CONNECTIONS_MAX,
-        command_timeout=CHECKING_TIMEOUT,
+        command_timeout=COMPARING_TIMEOUT,
         application="advolink aggregator checking",
     )
     pools.append(comparing)

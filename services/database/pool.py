@@ -20,6 +20,8 @@ IDLE_IN_TRANSACTION_MAX: Final = timedelta(seconds=90)
 """Whoever freezes in the middle of a transaction lets go of its locks after this. Relaying a page of dead letters, the
 longest that a transaction of ours waits for anything else, takes 60 s at most."""
 
+_IDLE_MAX: Final = {"idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_MAX / timedelta(milliseconds=1):.0f}"}
+
 _AWAY: Final = (
     OSError,
     asyncio.TimeoutError,
@@ -76,10 +78,7 @@ async def open_pool(
         max_size=connections_max,
         timeout=CONNECT_TIMEOUT.total_seconds(),
         command_timeout=command_timeout.total_seconds(),
-        server_settings={
-            "application_name": application,
-            "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_MAX / timedelta(milliseconds=1):.0f}",
-        },
+        server_settings={"application_name": application, **_IDLE_MAX},
         reset=_leave_session,
     )
 
@@ -110,7 +109,7 @@ async def connected_once(dsn: str) -> AsyncIterator[asyncpg.Connection]:
         DatabaseAwayError: the connection could not be made, or it broke inside the block.
     """
     async with translated_outage():
-        connection = await _connect(dsn, timeout=CONNECT_TIMEOUT.total_seconds())
+        connection = await _connect(dsn, timeout=CONNECT_TIMEOUT.total_seconds(), server_settings=_IDLE_MAX)
         try:
             yield connection
         finally:
@@ -118,7 +117,9 @@ async def connected_once(dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @asynccontextmanager
-async def small_pool(dsn: str, *, application: str) -> AsyncIterator[asyncpg.Pool]:
+async def small_pool(
+    dsn: str, *, command_timeout: timedelta = COMMAND_TIMEOUT, application: str
+) -> AsyncIterator[asyncpg.Pool]:
     """A pool for the length of the block, for commands that work as a service does; one connection was made.
 
     Raises:
@@ -126,7 +127,7 @@ async def small_pool(dsn: str, *, application: str) -> AsyncIterator[asyncpg.Poo
         DatabaseAwayError: the connection could not be made.
     """
     async with connected_once(dsn):
-        pool = await open_pool(dsn, connections_max=2, application=application)
+        pool = await open_pool(dsn, connections_max=2, command_timeout=command_timeout, application=application)
     try:
         yield pool
     finally:

@@ -13,7 +13,7 @@ import click
 from aggregator.checking.differing import NO_CLICKS, Clicks, Difference, Look
 from aggregator.checking.looking import look_through
 from aggregator.checking.progress import Going, going
-from aggregator.checking.store import ComparingStore
+from aggregator.checking.store import COMPARING_TIMEOUT, ComparingStore
 from aggregator.commands import chosen_stores, json_option, show_json, show_table, stores_options
 from aggregator.counts.asking import Days
 from aggregator.counts.tables import CountsTable
@@ -76,7 +76,7 @@ def check(
     dsn = chosen_stores(postgres_dsn, data_dir).postgres_dsn
 
     async def job() -> Findings:
-        async with small_pool(dsn, application="advolink check") as pool:
+        async with small_pool(dsn, command_timeout=COMPARING_TIMEOUT, application="advolink check") as pool:
             store = ComparingStore(lambda: connected(pool), workers=WORKERS, rows_max=ROWS_SHOWN_MAX)
             with going("checking") as way:
                 return await _check(store, wanted, way)

@@ -87,10 +87,22 @@ class AdvocateOff:
     clicks: Clicks
 
 
-def off_by_advocate(differences: Iterable[Difference]) -> Mapping[str, AdvocateOff]:
-    """What has to be added to advocates' days: their quarters are compared with these as they should be."""
-    sums: dict[str, AdvocateOff] = {}
-    for one in differences:
-        before = sums[one.key].clicks if one.key in sums else NO_CLICKS
-        sums[one.key] = AdvocateOff(one.partition, before.plus(one.off))
-    return sums
+class OffByAdvocate:
+    """What has to be added to advocates' days: their quarters are compared with these as they should be.
+
+    A sum for each advocate, not a row for each day: after all counts were lost, those are millions.
+    """
+
+    def __init__(self) -> None:
+        self._sums: dict[str, AdvocateOff] = {}
+
+    def add(self, differences: Iterable[Difference]) -> None:
+        """Advocates' days that differ."""
+        for one in differences:
+            before = self._sums[one.key].clicks if one.key in self._sums else NO_CLICKS
+            self._sums[one.key] = AdvocateOff(one.partition, before.plus(one.off))
+
+    @property
+    def sums(self) -> Mapping[str, AdvocateOff]:
+        """By advocate."""
+        return self._sums

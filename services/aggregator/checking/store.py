@@ -3,14 +3,14 @@
 Each comparison is of one snapshot, in which a batch is whole or not there at all: events may arrive meanwhile.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from aggregator.checking.differing import AdvocateOff, Clicks, Comparison, Difference, off_by_advocate
+from aggregator.checking.differing import AdvocateOff, Clicks, Comparison, Difference, OffByAdvocate
 from aggregator.checking.plan import Plan, Quarter, Stored, plan_for
 from aggregator.counts.asking import Days
 from aggregator.counts.tables import CountsTable
@@ -23,6 +23,8 @@ from link_events.streams import Partition
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
+COMPARING_TIMEOUT: Final = timedelta(minutes=10)
+"""For one slice, that is a day: of more than 100 M clicks."""
 
 Connecting = Callable[[], AbstractAsyncContextManager[Any]]
 """Gives a connection for the length of a block: of a pool, or always the same one."""
@@ -56,19 +58,19 @@ class ComparingStore:
             return await snapshot.compare_day(day, self._rows_max)
 
     async def compare_quarter(
-        self, quarter: Quarter, off: Iterable[Difference] = (), *, again: Sequence[date] = ()
+        self, quarter: Quarter, off: OffByAdvocate | None = None, *, again: Sequence[date] = ()
     ) -> Comparison:
         """A quarter of advocates, beside its days as they should be.
 
-        `off`: how days of advocates differ that are not as they should be. `again`: days to be compared for that in the
-        snapshot of the quarter itself.
+        `off`: by how much days of advocates are not as they should be. `again`: days to be compared for that in the
+        snapshot of the quarter itself, and added.
         """
-        differences = list(off)
+        off = off or OffByAdvocate()
         async with self._snapshot() as snapshot:
             for day in again:
                 comparison = await snapshot.compare_day(day, None)
-                differences += comparison.of(CountsTable.ADVOCATE_DAY) if comparison else ()
-            return await snapshot.compare_quarter(quarter.start, off_by_advocate(differences), self._rows_max)
+                off.add(comparison.of(CountsTable.ADVOCATE_DAY) if comparison else ())
+            return await snapshot.compare_quarter(quarter.start, off.sums, self._rows_max)
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator["_Snapshot"]:

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from aggregator.checking.commands import NUMBERS, beyond_told, shown_clicks
-from aggregator.checking.differing import Comparison, Difference
+from aggregator.checking.differing import Comparison, OffByAdvocate
 from aggregator.checking.progress import Going, going
 from aggregator.commands import chosen_stores, show_table, stores_options
 from aggregator.counts.asking import Days
@@ -68,14 +68,14 @@ async def _compare(session: RebuildSession, way: Going) -> Compared:
     compared = Compared()
     plan = await session.comparing.plan(Days())
     for quarter in plan.quarters:
-        off: list[Difference] = []
+        off = OffByAdvocate()
         for day in quarter.days:
             comparison = await session.comparing.compare_day(day)
             way.advance(plan.shares[day], comparison.clicks if comparison else 0)
             if comparison is None:
                 compared.beyond.append(day)
                 continue
-            off += comparison.of(CountsTable.ADVOCATE_DAY)
+            off.add(comparison.of(CountsTable.ADVOCATE_DAY))
             await _keep(session, compared, comparison)
         await _keep(session, compared, await session.comparing.compare_quarter(quarter, off))
     return compared

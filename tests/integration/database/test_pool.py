@@ -181,6 +181,13 @@ async def test_connections_that_were_idle_while_the_server_restarted_are_replace
     assert await _ask(frail_pool) == 1
 
 
+async def test_no_session_idles_in_a_transaction_for_ever(module_dsn: str, pool: Pool) -> None:
+    """Whoever freezes in one lets go of what it holds: services and commands alike."""
+    async with connected(pool) as of_a_service, connected_once(module_dsn) as of_a_command:
+        for connection in (of_a_service, of_a_command):
+            assert await connection.fetchval("SHOW idle_in_transaction_session_timeout") == "90s"
+
+
 async def test_a_pool_is_made_without_a_server(frail_server: Server, frail_module_dsn: str) -> None:
     """A service starts while Postgres is away."""
     await asyncio.to_thread(frail_server.stop)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.checking.differing import NO_CLICKS, AdvocateOff, Clicks, Comparison, Difference, Look, off_by_advocate
+from aggregator.checking.differing import NO_CLICKS, AdvocateOff, Clicks, Comparison, Difference, Look, OffByAdvocate
 from aggregator.checking.drift import Drift
 from aggregator.checking.plan import Quarter, Stored, plan_for
 from aggregator.checking.progress import Estimate
@@ -72,8 +72,10 @@ def test_a_difference_is_what_has_to_be_added() -> None:
 
 def test_a_quarter_is_compared_with_days_as_they_should_be() -> None:
     """What each day of an advocate is off by adds up."""
-    later = replace(GONE, start=DAY + ONE_DAY)
-    assert off_by_advocate([ADA, GONE, later]) == {
+    off = OffByAdvocate()
+    off.add([ADA, GONE])
+    off.add([replace(GONE, start=DAY + ONE_DAY)])
+    assert off.sums == {
         "ada": AdvocateOff(Partition(3), Clicks(-1, -1, 0, 0)),
         "bo": AdvocateOff(Partition(3), Clicks(8, 6, 2, 0)),
     }
@@ -137,6 +139,6 @@ def test_an_estimate_says_how_far_how_fast_and_how_long(estimate: Estimate, expe
 
 def test_nothing_is_off_where_nothing_differs() -> None:
     """The sum of no differences is none."""
-    assert off_by_advocate([]) == {}
+    assert OffByAdvocate().sums == {}
     assert NO_CLICKS.plus(ADA.off) == ADA.off
     assert FINE.differing_rows == 0
