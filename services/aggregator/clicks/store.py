@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from aggregator.clicks.absence import DeadEvent, Whereabouts
+from aggregator.clicks.absence import KEPT_FROM_EVER, DeadEvent, Whereabouts
 from aggregator.clicks.placing import CountsPlace, places
 from aggregator.counts.tables import CountsTable
 from aggregator.freshness.store import Freshness, known_journal, snapshot
@@ -16,7 +16,7 @@ from aggregator.raw_days.store import read_horizon
 from database.pool import Connection, Pool
 from database.queries import load_queries
 from link_events.identity import AdvocateId, Origin, Seq
-from link_events.periods import quarter_start
+from link_events.periods import quarter_start, utc_dates
 from link_events.reasons import DeadLetterEnd, DeadLetterReason, Verdict
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -26,10 +26,11 @@ BEFORE_THE_FIRST: Final = (-1, -1)
 
 @dataclass(frozen=True, slots=True)
 class ClicksAnswer:
-    """A page of clicks, how many there are in all, and whether more follow."""
+    """A page of clicks, how many there are in all, whether any of the day were let go, and whether more follow."""
 
     rows: Sequence[Mapping[str, Any]]
     total: int
+    let_go: bool
     freshness: Freshness
     more: bool
 
@@ -65,11 +66,13 @@ class ClickStore:
         self, advocate_id: AdvocateId, day: date, verdict: Verdict | None, after: tuple[int, int], rows_max: int
     ) -> ClicksAnswer:
         """The clicks behind an advocate's local day in canonical order; `after` is (partition, offset)."""
-        async with snapshot(self._pool, self._silent_after) as (connection, freshness):
+        async with snapshot(self._pool, self._silent_after, hold_raw=True) as (connection, freshness):
+            first, _last = utc_dates(day, freshness.programme.calendar.zone)
+            let_go = max(first, KEPT_FROM_EVER) < await read_horizon(connection)
             asked = (advocate_id, day, verdict)
             total = await connection.fetchval(_SQL["count_of_day"], *asked)
             rows = await connection.fetch(_SQL["clicks_of_day"], *asked, *after, rows_max + 1)
-        return ClicksAnswer([dict(row) for row in rows[:rows_max]], total, freshness, len(rows) > rows_max)
+        return ClicksAnswer([dict(row) for row in rows[:rows_max]], total, let_go, freshness, len(rows) > rows_max)
 
 
 async def _places(connection: Connection, click: Mapping[str, Any], freshness: Freshness) -> Sequence[CountsPlace]:

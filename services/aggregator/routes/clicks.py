@@ -123,6 +123,9 @@ class ClicksOut(AnswerOut):
     """A page of clicks; `total` is the count they explain."""
 
     total: int
+    let_go: bool = Field(
+        description="Raw clicks of the day were let go, some or all: the count may be more than `total`."
+    )
     rows: list[ClickOut]
     next_cursor: str | None
 
@@ -183,6 +186,7 @@ def clicks_routes(desk: ClicksDesk) -> APIRouter:
         link_next(request, response, next_cursor)
         return ClicksOut(
             total=answer.total,
+            let_go=answer.let_go,
             rows=[ClickOut(**_shown(row, answer.freshness)) for row in answer.rows],
             next_cursor=next_cursor,
             **freshness_fields(answer.freshness, day),

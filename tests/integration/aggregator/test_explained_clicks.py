@@ -173,6 +173,18 @@ async def test_a_click_whose_raw_form_was_let_go_says_all_that_is_known(pipe: Pi
     assert count["raw_clicks"] == 1
 
 
+async def test_clicks_of_a_day_that_was_let_go_are_said_to_be_missing(pipe: Pipe, stats: httpx2.AsyncClient) -> None:
+    """Else a count would have no clicks behind it, and nobody would say why."""
+    await pipe.take(Pen().write(PLAIN_CLICK))
+    day = FIRST_CAPTURE.date()
+    path = f"/v1/clicks?advocate_id={PLAIN_CLICK.advocate_id}&day={day}"
+    before = (await stats.get(path)).json()
+    assert not (await stats.get(path.replace(str(day), "1999-12-31"))).json()["let_go"]
+    assert await RawDayStore(pipe.pool).let_go(day)
+    after = (await stats.get(path)).json()
+    assert [(answer["total"], answer["let_go"]) for answer in (before, after)] == [(1, False), (0, True)]
+
+
 async def test_no_raw_click_is_let_go_while_it_is_being_explained(pipe: Pipe, stats: httpx2.AsyncClient) -> None:
     """Else a click that was there a moment ago would be called a heartbeat."""
     pen = Pen()
