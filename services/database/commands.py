@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from database.keys import Scope, create_key
-from database.pool import DatabaseAwayError, UnreadableDsnError
+from database.pool import OTHER_SCHEMA, DatabaseAwayError, UnreadableDsnError
 from database.settings import DatabaseSettings
 
 Result = TypeVar("Result")
@@ -30,10 +30,10 @@ def chosen_dsn(flag: str | None) -> str:
 
 
 def run_with_database(job: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """Run `job`; an outage becomes one sentence.
+    """Run `job`; an outage becomes one sentence, and so does a database that this version does not fit.
 
     Raises:
-        click.ClickException: the database cannot be reached, or what names it cannot be read.
+        click.ClickException: the database cannot be reached or used, or what names it cannot be read.
     """
     try:
         return asyncio.run(job())
@@ -41,6 +41,10 @@ def run_with_database(job: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         raise click.ClickException(str(error)) from error
     except DatabaseAwayError as error:
         raise click.ClickException(f"The database cannot be reached: {error}.") from error
+    except OTHER_SCHEMA as error:
+        raise click.ClickException(
+            f"The database is not up to date, or none of advolink's: {error}. `advolink migrate` brings one up to date."
+        ) from error
 
 
 @click.group("keys")

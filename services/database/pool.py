@@ -35,6 +35,9 @@ _AWAY: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,  # likewise, or a password that is being changed
 )
 
+OTHER_SCHEMA: Final = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError)
+"""How Postgres says that a database is not migrated to this version, or is none of ours."""
+
 _GONE: Final = re.compile(r"\bclosed\b|\bclosing\b|released back to the pool")
 """How asyncpg's InterfaceError says that a connection is gone. The same class says that a query was used wrongly,
 which no waiting mends."""

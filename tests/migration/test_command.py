@@ -54,6 +54,18 @@ def test_a_database_that_is_away_is_one_sentence(frail_server: Server, frail_dsn
 
 
 @pytest.mark.parametrize(
+    "command",
+    ["check", "rebuild", "holes list", "journal list", "dead-letters list", "offsets show", "keys create --name me"],
+)
+def test_other_commands_name_it_where_it_has_not_been_run(empty_database_dsn: str, command: str) -> None:
+    """In a sentence; after a restore of an older backup, it is what is to be done first."""
+    refused = CliRunner().invoke(main, [*command.split(), "--postgres-dsn", empty_database_dsn])
+    assert refused.exit_code == 1
+    assert refused.output.startswith("Error: The database is not up to date, or none of advolink's: relation ")
+    assert refused.output.endswith("`advolink migrate` brings one up to date.\n")
+
+
+@pytest.mark.parametrize(
     "dsn", ["hunter2", "mysql://hunter2/x", "postgresql://ada:hunter2/3@here/x", "postgresql://[/"]
 )
 def test_what_is_no_dsn_is_one_sentence(dsn: str) -> None:
