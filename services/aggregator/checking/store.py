@@ -15,7 +15,7 @@ from aggregator.checking.plan import Plan, Quarter, Stored, plan_for
 from aggregator.counts.asking import Days
 from aggregator.counts.tables import CountsTable
 from aggregator.programme.store import Programme, read_programme
-from aggregator.raw_days.store import read_horizon
+from aggregator.raw_days.store import hold_raw_clicks, read_horizon
 from database.pool import Connection
 from database.queries import load_queries
 from link_events.periods import ONE_DAY, Calendar, Granularity, period_of, quarter_start, utc_dates
@@ -78,7 +78,7 @@ class ComparingStore:
             self._connecting() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            await connection.execute(_SQL["hold_raw"])
+            await hold_raw_clicks(connection)
             await connection.execute(_SQL["tune"], str(self._workers))
             yield _Snapshot(connection, await read_horizon(connection), await read_programme(connection))
 

@@ -1,6 +1,3 @@
--- hold_raw: No raw day is let go while this transaction lasts. To be its first statement: the snapshot comes after it.
-LOCK TABLE ONLY click IN ACCESS SHARE MODE;
-
 -- tune: For the rest of the transaction: plans that know the dates, memory for their sums, and at most $1 workers beside.
 SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
     set_config('work_mem', '64MB', true), set_config('max_parallel_workers_per_gather', $1, true);

@@ -9,6 +9,7 @@ from typing import Final
 
 from aggregator.journals.states import SILENT_AFTER, HeldBack, KnownJournal, complete_through, held_back_by
 from aggregator.programme.store import Programme, read_programme
+from aggregator.raw_days.store import hold_raw_clicks
 from database.pool import Connection, Pool, connected, only_row
 from database.queries import load_queries
 from link_events.identity import JournalId
@@ -53,7 +54,7 @@ async def snapshot(
     """
     async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         if hold_raw:
-            await connection.execute(_SQL["hold_raw"])
+            await hold_raw_clicks(connection)
         row = only_row(await connection.fetchrow(_SQL["freshness"]))
         as_of, programme = row["as_of"], await read_programme(connection)
         journals = await unfinished_journals(connection)

@@ -1,9 +1,6 @@
 -- freshness: As of when this transaction reads, and whether any journal is known.
 SELECT now() AS as_of, EXISTS (SELECT FROM watermark) AS any_known;
 
--- hold_raw: No raw partition is dropped until this transaction ends. To come before its snapshot.
-LOCK TABLE ONLY click IN ACCESS SHARE MODE;
-
 -- known: What is known of journals after $1 in their order, or of $2 alone; where $3, only of those that may hold
 -- something back. Journals that are sealed everywhere become many: they are left out first.
 -- A partition of which nothing could be read yet (1970) is known by its hole alone, until that is closed.

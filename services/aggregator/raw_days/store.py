@@ -1,7 +1,7 @@
 """Raw clicks by UTC date, and the horizon before which they were let go. Every call may raise DatabaseAwayError.
 
 Reads and writes raw_horizon, and drops partitions of click; no count ever changes by it. Whoever needs that nothing
-goes meanwhile locks click in ACCESS SHARE MODE before it takes its snapshot.
+goes meanwhile begins with `hold_raw_clicks`.
 """
 
 from collections.abc import Sequence
@@ -42,6 +42,11 @@ class RawDayStore:
             except asyncpg.LockNotAvailableError:
                 return False
         return True
+
+
+async def hold_raw_clicks(connection: Connection) -> None:
+    """No raw click is let go until the caller's transaction ends. To be its first statement, before its snapshot."""
+    await connection.execute(_SQL["hold_raw"])
 
 
 async def read_horizon(connection: Connection) -> date:

@@ -1,3 +1,6 @@
+-- hold_raw: No raw partition is dropped until this transaction ends. To be its first statement: the snapshot comes after it.
+LOCK TABLE ONLY click IN ACCESS SHARE MODE;
+
 -- horizon: From which UTC date on raw clicks are kept.
 SELECT kept_from FROM raw_horizon;
 
