@@ -1,8 +1,13 @@
-"""Every metric of the aggregator: name, unit, labels and meaning in one place. docs/operations.md lists them."""
+"""Every metric of the aggregator: name, unit, labels and meaning in one place. docs/operations.md lists them.
+
+What alerts look at is there from the start, as 0: Prometheus sees no increase in what begins at 1.
+"""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from aggregator.applying.interruptions import Interruption
 from aggregator.batch_histogram import BatchHistogram
+from link_events.reasons import DeadLetterReason
 
 
 class ApplyingMetrics:
@@ -24,6 +29,8 @@ class ApplyingMetrics:
         self.dead_letters = Counter(
             "advolink_dead_letters", "Records that can never be applied as they are.", ["reason"], registry=registry
         )
+        for reason in DeadLetterReason:
+            self.dead_letters.labels(reason)
         self.verdicts = Counter(
             "advolink_verdicts",
             "Clicks judged, by verdict and deciding reason (a named one without its name; empty where counted).",
@@ -48,6 +55,8 @@ class ApplyingMetrics:
             ["cause"],
             registry=registry,
         )
+        for cause in Interruption:
+            self.interruptions.labels(cause)
         self.stopped = Gauge(
             "advolink_partition_stopped",
             "1 where a partition of this aggregator stands still, by why.",

@@ -1,6 +1,11 @@
 """Every metric of the redirector: name, unit, labels and meaning in one place. docs/operations.md lists them."""
 
+from http import HTTPStatus
+from typing import Final
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+TURNED_AWAY: Final = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class RedirectMetrics:
@@ -10,6 +15,7 @@ class RedirectMetrics:
         self.redirects = Counter(
             "advolink_redirects", "Requests for a code, by the status answered.", ["status"], registry=registry
         )
+        self.redirects.labels(TURNED_AWAY.value)  # is 0 from the start: Prometheus sees no increase in what begins at 1
         self.duration = Histogram(
             "advolink_redirect_duration_seconds",
             "From a request for a code to its answer, the journal's write included.",

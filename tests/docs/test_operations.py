@@ -148,6 +148,17 @@ def test_alerts_speak_of_metrics() -> None:
     assert len([alert for alert in alerts if re.search(r"[<>=]", alert)]) >= 15
 
 
+WATCHED: Final = re.findall(r"(?:increase|rate)\((\w+)(?:\{(\w+)=\"(\w+)\"\})?\[", TEXT)
+
+
+@pytest.mark.parametrize(("name", "label", "value"), WATCHED, ids=lambda part: part)
+def test_what_alerts_expect_to_grow_is_there_from_the_start(name: str, label: str, value: str) -> None:
+    """Prometheus sees no increase in what begins at 1: the first dead letter would alert nobody."""
+    families = [family for registry in METRICS.values() for family in registry().collect()]
+    samples = [sample for family in families for sample in family.samples if sample.name == name]
+    assert any(not label or sample.labels[label] == value for sample in samples)
+
+
 @pytest.mark.parametrize("words", QUOTED)
 def test_what_operations_quotes_is_what_the_code_says(words: str) -> None:
     sources = "\n".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "services").rglob("*.py"))
