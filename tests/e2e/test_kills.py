@@ -44,6 +44,7 @@ def test_an_import_survives_a_kill(own_stack: Up, api: Api, tmp_path: Path, vict
     assert api.raw_by_advocate() == tally(log)
 
 
+@pytest.mark.long  # a minute of chaos on each log kills the same processes under live traffic (tests/chaos)
 @pytest.mark.parametrize(("event_log", "victim"), CASES, indirect=["event_log"])
 def test_live_clicks_survive_a_kill(own_stack: Up, api: Api, click_log: Path, tmp_path: Path, victim: str) -> None:
     """For every advocate: accepted ≤ raw ≤ accepted + requests whose answer was never seen.
