@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,9 @@ def journal_dump(journal: Path) -> None:
 
 
 def _show_reports(reports: Sequence[JournalReport]) -> None:
-    table = Table(Column("journal", no_wrap=True), "kind", "segments", "MiB", "events", "unacked", "last captured")
+    folded, whole = partial(Column, overflow="fold"), partial(Column, no_wrap=True)
+    numbers = [folded(name) for name in ("segments", "MiB", "events", "unacked")]
+    table = Table(whole("journal"), folded("kind"), *numbers, whole("last captured"))
     for report in reports:
         table.add_row(
             report.journal,
@@ -112,6 +115,6 @@ def _show_reports(reports: Sequence[JournalReport]) -> None:
             f"{report.size_bytes / 2**20:.1f}",
             str(report.events),
             str(report.unacked),
-            report.last_captured_at.isoformat() if report.last_captured_at else "never",
+            f"{report.last_captured_at:%Y-%m-%d %H:%M:%S}Z" if report.last_captured_at else "never",
         )
     Console().print(table)

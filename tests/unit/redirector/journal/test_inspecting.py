@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from advolink.__main__ import main
 from link_events.codec import encode
 from link_events.events import Heartbeat
 from link_events.identity import Seq
@@ -37,6 +39,14 @@ async def test_a_report_says_what_a_journal_holds(journal: Path, tmp_path: Path)
     assert (report.segments, report.size_bytes, report.events, report.unacked) == (3, 3 * 4096, 10, 6)
     assert report.last_captured_at is not None
     assert report.faults == []
+
+
+async def test_a_narrow_terminal_cuts_nothing(journal: Path, tmp_path: Path) -> None:
+    """Neither ids nor when something was last captured, nor any number."""
+    (report,) = inspect_all(tmp_path)
+    shown = CliRunner().invoke(main, ["journal", "status", str(tmp_path)], env={"COLUMNS": "80"}).output
+    assert all(whole in shown for whole in (journal.name, f"{report.last_captured_at:%Y-%m-%d %H:%M:%S}Z"))
+    assert (max(map(len, shown.splitlines())) <= 80, "…" in shown) == (True, False)
 
 
 async def test_looking_needs_no_lock_and_changes_nothing(tmp_path: Path) -> None:
