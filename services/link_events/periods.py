@@ -3,6 +3,7 @@
 Everything is in the programme's zone and by its calendar. A day is a date; periods include both their ends.
 """
 
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -162,7 +163,8 @@ def _week_of(day: date, first_weekday: Weekday) -> Period:
 
 def _quarter_of(day: date) -> Period:
     start = quarter_start(day)
-    end = quarter_start(start + timedelta(days=31 * MONTHS_PER_QUARTER)) - ONE_DAY
+    last_month = start.month + MONTHS_PER_QUARTER - 1
+    end = date(start.year, last_month, monthrange(start.year, last_month)[1])
     return Period(start, end, f"{start.year}-Q{(start.month - 1) // MONTHS_PER_QUARTER + 1}")
 
 

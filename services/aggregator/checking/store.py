@@ -15,6 +15,7 @@ from aggregator.checking.plan import Plan, Quarter, Stored, plan_for
 from aggregator.counts.asking import Days
 from aggregator.counts.tables import CountsTable
 from aggregator.programme.store import Programme, read_programme
+from aggregator.raw_days.horizon import is_beyond
 from aggregator.raw_days.store import hold_raw_clicks, read_horizon
 from database.pool import Connection
 from database.queries import load_queries
@@ -102,8 +103,8 @@ class _Snapshot:
         )
 
     async def compare_day(self, day: date, rows_max: int | None) -> Comparison | None:
-        first, last = utc_dates(day, self.programme.calendar.zone)
-        if first < self.kept_from:
+        first, last = _raw_dates(day, self.programme.calendar)
+        if is_beyond(first, self.kept_from):
             return None
         return _comparison(day, await self.connection.fetch(_SQL["compare_day"], day, first, last, rows_max))
 
@@ -113,6 +114,14 @@ class _Snapshot:
         numbers = [[one.clicks[place] for one in off.values()] for place in range(len(Clicks._fields))]
         values = (start, last, rows_max, list(off), partitions, *numbers)
         return _comparison(start, await self.connection.fetch(_SQL["compare_quarter"], *values))
+
+
+def _raw_dates(day: date, calendar: Calendar) -> tuple[date, date]:
+    """The first and the last UTC date that may hold clicks of a local day; where the calendar ends there are none."""
+    try:
+        return utc_dates(day, calendar.zone)
+    except OverflowError:  # counts may be altered by hand to whatever Postgres takes for a date
+        return day, day
 
 
 def _last_day(start: date, calendar: Calendar) -> date:

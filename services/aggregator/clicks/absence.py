@@ -3,15 +3,12 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final
 
 from aggregator.holes.stored import StoredHole
 from aggregator.journals.states import KnownJournal
+from aggregator.raw_days.horizon import KEPT_FROM_EVER
 from link_events.identity import Origin, Seq
 from link_events.reasons import DeadLetterEnd, DeadLetterReason, HoleKind
-
-KEPT_FROM_EVER: Final = date(2000, 1, 1)
-"""The horizon before anything was let go: no click is older."""
 
 
 class Absence(StrEnum):

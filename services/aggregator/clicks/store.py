@@ -6,12 +6,13 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from aggregator.clicks.absence import KEPT_FROM_EVER, DeadEvent, Whereabouts
+from aggregator.clicks.absence import DeadEvent, Whereabouts
 from aggregator.clicks.placing import CountsPlace, places
 from aggregator.counts.tables import CountsTable
 from aggregator.freshness.store import Freshness, known_journal, snapshot
 from aggregator.holes.store import hole_at
 from aggregator.journals.states import SILENT_AFTER
+from aggregator.raw_days.horizon import is_beyond
 from aggregator.raw_days.store import read_horizon
 from database.pool import Connection, Pool
 from database.queries import load_queries
@@ -68,7 +69,7 @@ class ClickStore:
         """The clicks behind an advocate's local day in canonical order; `after` is (partition, offset)."""
         async with snapshot(self._pool, self._silent_after, hold_raw=True) as (connection, freshness):
             first, _last = utc_dates(day, freshness.programme.calendar.zone)
-            let_go = max(first, KEPT_FROM_EVER) < await read_horizon(connection)
+            let_go = is_beyond(first, await read_horizon(connection))
             asked = (advocate_id, day, verdict)
             total = await connection.fetchval(_SQL["count_of_day"], *asked)
             rows = await connection.fetch(_SQL["clicks_of_day"], *asked, *after, rows_max + 1)

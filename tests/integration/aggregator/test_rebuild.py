@@ -56,6 +56,9 @@ DAMAGES = {
     "invented": "INSERT INTO advocate_day VALUES ('eve', '2021-12-29', 3, 2, 1, 0, 5, 1);"
     " INSERT INTO advocate_quarter VALUES ('eve', '2021-10-01', 3, 2, 1, 0, 5, 2);"
     " INSERT INTO link_day VALUES (99, '2019-12-29', 3, 2, 1, 0, 200, 3)",
+    "where the calendar ends": "INSERT INTO advocate_day VALUES ('eve', 'infinity', 3, 2, 1, 0, 5, 91);"
+    " INSERT INTO link_day VALUES (99, '-infinity', 3, 2, 1, 0, 5, 92), (99, '1990-01-01', 3, 2, 1, 0, 5, 93);"
+    " INSERT INTO advocate_quarter VALUES ('eve', '9999-10-01', 3, 2, 1, 0, 5, 94)",
     "moved": "UPDATE advocate_day SET day = day + 1000; UPDATE advocate_quarter SET quarter_start = quarter_start + 7",
     "misplaced": "UPDATE advocate_day SET partition = 7; UPDATE link_day SET partition = 200 WHERE link_id = 1",
     "emptied": TRUNCATE,

@@ -4,9 +4,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from aggregator.clicks.absence import KEPT_FROM_EVER, Absence, DeadEvent, Whereabouts, why_absent
+from aggregator.clicks.absence import Absence, DeadEvent, Whereabouts, why_absent
 from aggregator.holes.stored import StoredHole
 from aggregator.journals.states import KnownJournal
+from aggregator.raw_days.horizon import KEPT_FROM_EVER
 from link_events.identity import Origin, Seq
 from link_events.reasons import DeadLetterEnd, DeadLetterReason, HoleKind
 from link_events.streams import Partition, Stream
