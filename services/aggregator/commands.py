@@ -26,6 +26,9 @@ PIPE_WIDTH: Final = 2_000
 MEASURED_WIDTH: Final = 100_000
 """Wider than any row."""
 
+WHY_CHARS_MAX: Final = 1_000
+"""A few sentences: answers and lists show them."""
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="For machines.")
@@ -89,11 +92,18 @@ def told_why(why: str) -> str:
     """The reason that a person gives, which is kept for ever.
 
     Raises:
-        click.UsageError: there is none.
+        click.UsageError: there is none, or it cannot be kept.
     """
-    if not why.strip():
+    reason = why.strip()
+    if not reason:
         raise click.UsageError("--why is kept with what you do: say something.")
-    return why.strip()
+    if len(reason) > WHY_CHARS_MAX:
+        raise click.UsageError(f"--why has more than {WHY_CHARS_MAX:,} characters.")
+    try:
+        reason.encode()
+    except UnicodeEncodeError as error:
+        raise click.UsageError("--why is not UTF-8.") from error
+    return reason
 
 
 def show_json(content: object) -> None:
