@@ -1,6 +1,7 @@
 """Journals that are done are shipped once more where the log has lost what it had of them, and else are left alone."""
 
 import logging
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from link_events.identity import Seq
 from link_events.streams import PARTITIONS_DEFAULT
 from redirector import recalling
 from redirector.journal.adoption import is_done
@@ -106,6 +108,23 @@ async def test_what_the_log_has_is_left_alone(database_dsn: str, journals: Path,
         assert await today.metric(REWINDS) == 0
     assert [(directory / "done").stat().st_mtime_ns for directory in done] == done_since
     assert await logged_of(database_dsn, done) == before
+
+
+async def test_what_was_tidied_away_meanwhile_is_not_begun_anew(
+    database_dsn: str, journals: Path, key: str, done: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty journal under an old id would number its events as others are numbered already."""
+    async with on(database_dsn, journals, key) as today, opened_postgres_log(database_dsn) as event_log:
+
+        async def forgotten(*_slice: object) -> Seq:
+            for directory in done:
+                shutil.rmtree(directory, ignore_errors=True)
+            return Seq(0)
+
+        monkeypatch.setattr(event_log, "last_seq", forgotten)
+        await recall(Place(journals, PARTITIONS_DEFAULT, Limits()), event_log, today.service.shipments)
+        assert len(list(today.service.shipments)) == 1
+    assert [directory for directory in done if directory.exists()] == []
 
 
 async def logged_of(dsn: str, directories: list[Path]) -> list[tuple[int, list[tuple[bytes, int, bytes]]]]:
