@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench_table import Row, Table
 from database.pool import open_pool
-from event_log.contract import EventLog, LoggedRecord
+from event_log.contract import EventLog, LoggedRecord, Record
 from event_log.kafka.connection import KafkaConnection
 from event_log.kafka.log import KafkaEventLog
 from event_log.kafka.reading import FETCH_WAIT_MS, PARTITION_BYTES_MAX
@@ -51,7 +51,7 @@ class Place:
 def measure_aggregation(server: Server, database: str, directory: Path) -> Table:
     """Clicks that wait in the Postgres log are read and parsed by a loop, then applied by the aggregator."""
     dsn = server.dsn(database)
-    fill_postgres_log(dsn, EVENTS["Postgres"])
+    fill_postgres_log(dsn, records_by_partition(EVENTS["Postgres"]))
     yardstick = _timed(lambda count: _read_postgres(dsn, count), EVENTS["Postgres"])
     return _table("Postgres", yardstick, Place(server, dsn, directory), {})
 
@@ -60,15 +60,15 @@ def measure_aggregation_kafka(server: Server, database: str, directory: Path) ->
     """The same with clicks that wait in Kafka; the yardstick is aiokafka's `getmany` with orjson.loads, alone."""
     with ExitStack() as held:
         connection = fresh_topics(held.enter_context(launched_kafka()).bootstrap)
-        uvloop.run(_fill(_kafka_log(connection), EVENTS["Kafka"]))
+        uvloop.run(_fill(_kafka_log(connection), records_by_partition(EVENTS["Kafka"])))
         yardstick = _timed(lambda count: _read_kafka(connection, count), EVENTS["Kafka"])
         place = Place(server, server.dsn(database), directory)
         return _table("Kafka", yardstick, place, kafka_settings(connection))
 
 
-def fill_postgres_log(dsn: str, count: int) -> None:
-    """Let `count` clicks wait in the Postgres log."""
-    uvloop.run(_fill(_postgres_log(dsn), count))
+def fill_postgres_log(dsn: str, records: Sequence[Sequence[Record]]) -> None:
+    """Let records wait in the Postgres log, a sequence of them for each partition."""
+    uvloop.run(_fill(_postgres_log(dsn), records))
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _table(log: str, alone: Used, place: Place, shared: Mapping[str, str]) -> Ta
 
 
 def applying(place: Place, count: int, shared: Mapping[str, str]) -> Used:
-    """What an aggregator uses from when it may begin until the last of `count` waiting events is applied."""
+    """What an aggregator uses from when it may begin until `count` events of the log are applied, earlier ones too."""
     server, dsn = place.server, place.dsn
     with held_back(dsn) as let_go, service("aggregator", place.directory, dsn, {}, shared) as (_, pid):
         before, postgres_before = cpu_seconds([pid]), cpu_seconds([server.pid, *children(server.pid)])
@@ -126,11 +126,11 @@ async def _kafka_log(connection: KafkaConnection) -> EventLog:
     return KafkaEventLog(connection)
 
 
-async def _fill(opening: Awaitable[EventLog], count: int) -> None:
+async def _fill(opening: Awaitable[EventLog], records: Sequence[Sequence[Record]]) -> None:
     log = await opening
-    for partition, records in enumerate(records_by_partition(count)):
-        for start in range(0, len(records), BATCH):
-            await log.append(Stream.CLICKS, Partition(partition), records[start : start + BATCH])
+    for partition, waiting in enumerate(records):
+        for start in range(0, len(waiting), BATCH):
+            await log.append(Stream.CLICKS, Partition(partition), waiting[start : start + BATCH])
     await log.close()
 
 
