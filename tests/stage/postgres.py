@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -151,13 +151,15 @@ class Server:
 
 
 @contextmanager
-def launched_postgres(choice: PostgresChoice = PostgresChoice.AUTO) -> Iterator[Server]:
+def launched_postgres(
+    choice: PostgresChoice = PostgresChoice.AUTO, settings: Mapping[str, str] = FAST
+) -> Iterator[Server]:
     """A Postgres for the length of the block. It and its data are gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="advolink-") as folder, gone_afterwards(Path(folder)), ExitStack() as held:
         log = Path(folder, "postgres.log")
         log.touch()
         try:
-            cluster = held.enter_context(prepared(Path(folder, "postgres"), choice=choice, settings=FAST))
+            cluster = held.enter_context(prepared(Path(folder, "postgres"), choice=choice, settings=settings))
         except PostgresError as error:
             need(Requirement.POSTGRES, present=False, reason=str(error))
             raise  # not reached: need() skips or fails
