@@ -30,6 +30,7 @@ IMPORTED_CLICKS = 12_000
 """Enough that the middle of an import can be met."""
 
 
+@pytest.mark.long  # the last test of this file kills the same processes, one after the other, during one import
 @pytest.mark.parametrize(("event_log", "victim"), CASES, indirect=["event_log"])
 def test_an_import_survives_a_kill(own_stack: Up, api: Api, tmp_path: Path, victim: str) -> None:
     """The command goes on by itself once the process is back, and every advocate's count is exact."""
