@@ -10,7 +10,7 @@ from typing import Final
 
 from local.data_directory import DataDirectory
 from local.errors import DataDirectoryError
-from local.private_files import read_private, write_private
+from processes.private_files import read_private, write_private
 
 
 class Carrier(StrEnum):

@@ -16,7 +16,7 @@ from typing import Final
 
 from local.errors import DataDirectoryError
 from local.locks import locked
-from local.private_files import PRIVATE_DIRECTORY, make_private_directory
+from processes.private_files import PRIVATE_DIRECTORY, make_private_directory
 
 DEFAULT_DIRECTORY: Final = Path(".advolink")
 

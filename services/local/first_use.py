@@ -15,7 +15,7 @@ from event_log.contract import EventLogError
 from event_log.postgres import create_streams
 from local.errors import PostgresError
 from local.postgres.sessions import refusals_named
-from local.private_files import read_private, write_private
+from processes.private_files import read_private, write_private
 
 KEY_NAME: Final = "advolink up"
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from local.errors import DataDirectoryError
-from local.private_files import PRIVATE_FILE
+from processes.private_files import PRIVATE_FILE
 
 
 class LockTakenError(Exception):

@@ -15,7 +15,7 @@ from local.kafka.broker import Broker
 from local.kafka.kit import ENVIRONMENT
 from local.ports import HOST, Ports
 from local.postgres.cluster import SERVER_ENVIRONMENT, Cluster
-from local.programs import Program
+from processes.programs import Program
 
 REDIRECTOR: Final = "redirector"
 AGGREGATOR: Final = "aggregator"

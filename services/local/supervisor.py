@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Final, Self
 
-from local.child import Child
 from local.errors import StartError
-from local.logs import bound_log, tail
-from local.programs import Program
+from processes.child import Child
+from processes.logs import bound_log, tail
+from processes.programs import Program
 
 READY_POLL_SECONDS: Final = 0.1
 LOG_CHECK_SECONDS: Final = 60.0
@@ -99,11 +99,11 @@ class Supervisor:
     async def _keep_logs_small(self) -> None:
         while True:
             await asyncio.sleep(LOG_CHECK_SECONDS)
-            for child in self._children:
+            for path in filter(None, (child.program.log for child in self._children)):
                 try:
-                    bound_log(child.program.log)
+                    bound_log(path)
                 except OSError as error:
-                    log.warning("the log %s could not be cut: %s", child.program.log, error.strerror)
+                    log.warning("the log %s could not be cut: %s", path, error.strerror)
 
 
 async def _stop(child: Child, task: asyncio.Task[None]) -> None:
@@ -116,5 +116,7 @@ async def _stop(child: Child, task: asyncio.Task[None]) -> None:
 
 def _with_log(what: str, child: Child) -> str:
     path = child.program.log
+    if path is None:
+        return f"{what}."
     last_lines = tail(path)
     return f"{what}. The end of its log, {path}:\n{last_lines}" if last_lines else f"{what}; its log is {path}."

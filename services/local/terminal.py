@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from local.logs import LOG_BYTES_MAX
 from local.up_file import Addresses
+from processes.logs import LOG_BYTES_MAX
 
 
 class Terminal:
@@ -63,6 +63,6 @@ def log_to(path: Path) -> None:
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     screen = logging.StreamHandler()
     screen.setLevel(logging.WARNING)
-    ours = logging.getLogger("local")
-    ours.setLevel(logging.INFO)
-    ours.handlers = [file, screen]
+    for ours in (logging.getLogger("local"), logging.getLogger("processes")):
+        ours.setLevel(logging.INFO)
+        ours.handlers = [file, screen]

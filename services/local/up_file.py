@@ -11,8 +11,8 @@ from typing import Final
 
 import orjson
 
-from local.private_files import write_private
 from local.supervisor import Supervisor
+from processes.private_files import write_private
 
 UP: Final = "up"
 """The name under which up.json has the pid of `up` itself."""

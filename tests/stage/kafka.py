@@ -22,7 +22,7 @@ from local.kafka.kit import ENVIRONMENT
 from local.kafka.properties import SETTINGS
 from local.kafka.sessions import is_serving
 from local.ports import HOST
-from local.programs import leashed
+from processes.programs import leashed
 from stage.ports import free_port, reserved_port
 from stage.requirements import Requirement, need
 from stage.waiting import eventually

@@ -21,8 +21,8 @@ from local.errors import PostgresError
 from local.postgres.cluster import FIRST_DATABASE, SERVER_ENVIRONMENT, SETTINGS, Cluster, prepared
 from local.postgres.home import ROOTS_HOMES
 from local.postgres.sessions import is_serving
-from local.programs import leashed
 from local.settings import PostgresChoice
+from processes.programs import leashed
 from stage.requirements import Requirement, need
 from stage.small_disk import small_disk
 from stage.waiting import eventually

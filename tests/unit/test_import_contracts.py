@@ -17,6 +17,7 @@ PLANTED = [
     ("packages", "local/planted.py", "import aggregator"),
     ("packages", "event_log/planted.py", "import http_api"),
     ("packages", "http_api/planted.py", "import event_log"),
+    ("packages", "processes/planted.py", "import local"),
     ("packages", "database/planted.py", "import event_log"),
     ("packages", "link_events/planted.py", "import database"),
     ("packages", "redirector/planted.py", "import advolink"),

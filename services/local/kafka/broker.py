@@ -19,8 +19,8 @@ from local.kafka.leftover import clear_leftover
 from local.kafka.properties import SETTINGS, render
 from local.locks import locked
 from local.ports import HOST, free_port, is_free
-from local.private_files import make_private_directory, read_private, write_private
-from local.programs import leashed
+from processes.private_files import make_private_directory, read_private, write_private
+from processes.programs import leashed
 
 PROPERTIES: Final = "server.properties"
 FORMAT_SECONDS_MAX: Final = 120

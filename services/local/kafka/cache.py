@@ -19,8 +19,8 @@ from local.kafka.java import find_java
 from local.kafka.kit import Kit
 from local.kafka.training import archive_in, train
 from local.locks import LockTakenError, taken
-from local.private_files import make_private_directory
 from local.settings import cache_folder
+from processes.private_files import make_private_directory
 
 LOCK_POLL_SECONDS: Final = 0.2
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from local.logs import open_log, tail
-from local.programs import leashed
+from processes.logs import open_log, tail
+from processes.programs import leashed
 
 TIMED_OUT: Final = 124
 """The status of an errand that was ended for taking too long, as with timeout(1)."""

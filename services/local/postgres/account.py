@@ -4,24 +4,15 @@ import os
 import pwd
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from local.errors import PostgresError
+from processes.programs import Account
 
 OWN_NAME: Final = "advolink"
 KNOWN_NAMES: Final = (OWN_NAME, "postgres")
 LAST_RESORT: Final = "nobody"
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A user to become."""
-
-    name: str
-    uid: int
-    gid: int
 
 
 def unprivileged_account() -> Account:

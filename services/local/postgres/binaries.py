@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from local.errors import PostgresError
-from local.postgres.account import Account
 from local.postgres.home import Home
 from local.postgres.wheel import copy_for
-from local.programs import leashed
 from local.settings import PostgresChoice
+from processes.programs import Account, leashed
 
 MAJOR_MIN: Final = 15
 """The oldest Postgres that advolink is tested with."""

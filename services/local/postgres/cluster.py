@@ -20,9 +20,9 @@ from local.ports import HOST, free_port, is_free
 from local.postgres.binaries import Binaries, find_binaries
 from local.postgres.home import Home, settle
 from local.postgres.leftover import clear_leftover
-from local.private_files import read_private, write_private
-from local.programs import leashed
 from local.settings import PostgresChoice
+from processes.private_files import read_private, write_private
+from processes.programs import leashed
 
 ROLE: Final = "advolink"
 DATABASE: Final = "advolink"

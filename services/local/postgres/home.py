@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from local.errors import PostgresError
-from local.postgres.account import Account, is_root, owner_of, unprivileged_account
-from local.private_files import make_private_directory, read_private, write_private
+from local.postgres.account import is_root, owner_of, unprivileged_account
+from processes.private_files import make_private_directory, read_private, write_private
+from processes.programs import Account
 
 ROOTS_HOMES: Final = Path("/var/lib/advolink")
 OPEN_DIRECTORY: Final = 0o755

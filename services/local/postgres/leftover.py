@@ -12,7 +12,7 @@ from typing import Final
 from local.errors import PostgresError
 from local.postgres.binaries import Binaries
 from local.postgres.home import Home
-from local.programs import leashed
+from processes.programs import leashed
 
 STOP_SECONDS_MAX: Final = 10
 """How long a server may take to stop, first with a checkpoint, then at once."""

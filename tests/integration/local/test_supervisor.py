@@ -14,8 +14,8 @@ import pytest
 
 from local.errors import StartError
 from local.postgres.account import is_root, unprivileged_account
-from local.programs import Program
 from local.supervisor import Supervisor
+from processes.programs import Program
 from stage.up import is_running
 from stage.waiting import eventually, eventually_async
 
@@ -133,7 +133,7 @@ async def test_ctrl_c_at_the_terminal_does_not_reach_a_child(program: MakeProgra
 def test_children_die_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     script = f"""
 import asyncio, pathlib, datetime
-from local.programs import Program
+from processes.programs import Program
 from local.supervisor import Supervisor
 async def main():
     command = ["/bin/sh", "-c", "echo $$; exec sleep 600"]
@@ -177,12 +177,12 @@ async def test_a_command_that_is_not_there_is_named(program: MakeProgram) -> Non
             await supervisor.until_ready(child, _never, seconds_max=10)
 
 
-async def test_output_is_appended_to_the_log_of_the_child(program: MakeProgram) -> None:
-    talks = program("echo out; echo err >&2; exec sleep 600")
+async def test_output_is_appended_to_the_log_of_the_child(program: MakeProgram, tmp_path: Path) -> None:
+    talks, log = program("echo out; echo err >&2; exec sleep 600"), tmp_path / "child.log"
     for times in (1, 2):
         async with Supervisor(nothing) as supervisor:
             supervisor.start(talks)
-            await _until(lambda: talks.log.exists() and talks.log.read_text() == "out\nerr\n" * times)  # noqa: B023
+            await _until(lambda: log.exists() and log.read_text() == "out\nerr\n" * times)  # noqa: B023
 
 
 async def test_an_unready_child_is_forgiven_some_deaths(program: MakeProgram, tmp_path: Path) -> None:
@@ -199,12 +199,12 @@ async def test_an_unready_child_is_forgiven_some_deaths(program: MakeProgram, tm
 
 
 @pytest.mark.skipif(not is_root(), reason="only root can become somebody else")
-async def test_a_child_runs_with_the_rights_of_its_account_alone(program: MakeProgram) -> None:
-    account = unprivileged_account()
+async def test_a_child_runs_with_the_rights_of_its_account_alone(program: MakeProgram, tmp_path: Path) -> None:
+    account, log = unprivileged_account(), tmp_path / "child.log"
     asks = program("id -u; id -G; exec sleep 600", account=account)
     async with Supervisor(nothing) as supervisor:
         supervisor.start(asks)
-        await _until(lambda: asks.log.exists() and asks.log.read_text() == f"{account.uid}\n{account.gid}\n")
+        await _until(lambda: log.exists() and log.read_text() == f"{account.uid}\n{account.gid}\n")
 
 
 def test_a_signal_that_was_ignored_by_the_leash_is_not_by_the_child(program: MakeProgram) -> None:

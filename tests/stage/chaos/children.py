@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import httpx2
 
-from local.programs import leashed
+from processes.programs import leashed
 from stage.requirements import REPOSITORY
 
 TESTS: Final = REPOSITORY / "tests"

@@ -9,8 +9,8 @@ import pytest
 
 from local.data_directory import opened
 from local.errors import DataDirectoryError
-from local.logs import bound_log, open_log, tail
-from local.private_files import read_private, write_private
+from processes.logs import bound_log, open_log, tail
+from processes.private_files import read_private, write_private
 
 
 def mode(path: Path) -> int:

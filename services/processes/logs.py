@@ -6,7 +6,7 @@ from collections import deque
 from pathlib import Path
 from typing import Final
 
-from local.private_files import PRIVATE_FILE
+from processes.private_files import PRIVATE_FILE
 
 LOG_BYTES_MAX: Final = 16 * 1024 * 1024
 """A file this long is set aside; there is one such file of each child, so that logs stay under 32 MiB a child."""

@@ -1,4 +1,4 @@
-"""What the supervisor runs: a command, whose rights it runs with, how it is stopped, where its output goes."""
+"""What is kept running: a command, whose rights it runs with, how it is stopped, where its output goes."""
 
 import os
 import signal
@@ -9,9 +9,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from local.postgres.account import Account
-
 _LEASH: Final = Path(__file__).with_name("leash.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user to become."""
+
+    name: str
+    uid: int
+    gid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +26,14 @@ class Program:
     """A command to keep running.
 
     `stop_signal` asks it to end, `stop_deadline` is how long it may take before it is killed. `death_signal` is
-    what it gets from the kernel when `up` itself is killed.
+    what it gets from the kernel when this process is killed.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
-    log: Path
+    log: Path | None
+    """Where its output is appended; None: where this process's goes."""
     stop_deadline: timedelta
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGKILL

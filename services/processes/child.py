@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from local.logs import open_log
-from local.programs import Program
+from processes.logs import open_log
+from processes.programs import Program
 
 RESTART_SECONDS_MIN: Final = 0.2
 RESTART_SECONDS_MAX: Final = 10.0
@@ -81,7 +81,7 @@ class Child:
         return f"{program.name} (pid {process.pid}) {_ending(status)}"
 
     async def _start(self) -> asyncio.subprocess.Process:
-        output = open_log(self.program.log)
+        output = open_log(self.program.log) if self.program.log else None
         try:
             return await asyncio.create_subprocess_exec(
                 *self.program.leashed_command(),
@@ -90,10 +90,11 @@ class Child:
                 stderr=output,
                 env=self.program.environment,
                 cwd=self.program.working_directory,
-                start_new_session=True,  # Ctrl-C at the terminal is for the supervisor alone
+                start_new_session=True,  # Ctrl-C at the terminal is for this process alone
             )
         finally:
-            os.close(output)
+            if output is not None:
+                os.close(output)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process and self._process.returncode is None:
