@@ -32,10 +32,13 @@ from redirector.imports.importing import Importer, ImportPlace
 from redirector.imports.store import PlanStore
 from redirector.journal.adoption import adopt_all, new_journal
 from redirector.journal.journal import Limits
+from redirector.kept import KeptFile
 from redirector.links.memory import LinkMemory
 from redirector.links.resolving import LinkResolver
 from redirector.links.store import LinkStore
 from redirector.metrics import RedirectorMetrics
+from redirector.programme.following import FollowedProgramme
+from redirector.programme.store import ProgrammeStore
 from redirector.recalling import Place, keep_recalling
 from redirector.recording import Recorder
 from redirector.redirecting import Redirector
@@ -59,6 +62,7 @@ class Service:
     metrics: RedirectorMetrics
     memory: LinkMemory
     resolver: LinkResolver
+    programme: FollowedProgramme
     shipments: Shipments
     own: Shipment
     stopping: bool = False
@@ -111,6 +115,7 @@ async def running(settings: RedirectorSettings, failures: Failures) -> AsyncIter
     tasks = [
         asyncio.create_task(keep_beating(own.journal, settings.heartbeat_interval), name="heartbeats"),
         asyncio.create_task(service.resolver.follow_changes(), name="following links"),
+        asyncio.create_task(service.programme.follow(), name="following the programme"),
         asyncio.create_task(
             keep_tidy(settings.journal_dir, settings.journal_retention, settings.journal_bytes_max), name="tidying"
         ),
@@ -162,7 +167,8 @@ def _assemble(
     desk = links.LinkDesk(store, memory, access, policy, settings.public_url)
     import_desk = imports.ImportDesk(importer, access, settings.journal_dir / "uploads", settings.import_bytes_max)
     public = build_public_app(desk, import_desk, redirector, metrics)
-    return Service(settings, public, metrics, memory, resolver, shipments, own)
+    programme = FollowedProgramme(ProgrammeStore(pool), KeptFile(settings.journal_dir, "programme"))
+    return Service(settings, public, metrics, memory, resolver, programme, shipments, own)
 
 
 def build_public_app(

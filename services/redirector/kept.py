@@ -1,0 +1,102 @@
+"""Small private files beside the journals: what a restart has to know while Postgres is away.
+
+Each holds one JSON value behind its checksum, is readable by its owner only and is replaced whole. One that is damaged
+is as good as absent. Several processes may share a directory: the last who writes wins. These calls block; on the event
+loop, `asyncio.to_thread` is for them.
+"""
+
+import logging
+import os
+import secrets
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import orjson
+
+DIRECTORY_NAME: Final = "kept"
+"""Inside the journal directory."""
+
+_PRIVATE_DIRECTORY: Final = 0o700
+_PRIVATE_FILE: Final = 0o600
+_CHECKSUM_BYTES: Final = 16
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class KeptFile:
+    """One such file."""
+
+    def __init__(self, journal_dir: Path, name: str) -> None:
+        self._path = journal_dir / DIRECTORY_NAME / name
+
+    def read(self, parse: Callable[[Any], T]) -> T | None:
+        """What `parse` makes of the value; None where there is none, or none that can be read.
+
+        `parse` says with a KeyError, TypeError or ValueError that it is not what was kept.
+        """
+        try:
+            content = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            log.warning("%s cannot be read: %s", self._path, error)
+            return None
+        try:
+            return parse(_value_in(content))
+        except (KeyError, TypeError, ValueError):  # without what it says: that may quote what is private
+            log.warning("%s is damaged and counts as absent", self._path)
+            return None
+
+    def write(self, value: Any) -> None:
+        """Replace the file in one step; when this returns, the new one survives a power loss.
+
+        Raises:
+            OSError: it could not be written. The old one is still there.
+        """
+        body = orjson.dumps(value)
+        self._path.parent.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+        beside = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
+        try:
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE_FILE)
+            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+                file.write(_checksum(body) + b"\n" + body)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._path)
+        finally:
+            beside.unlink(missing_ok=True)
+        self._sync_directory()
+
+    def remove(self) -> None:
+        """Let go of the file, if there is one.
+
+        Raises:
+            OSError: it is still there, or may come back with a power loss.
+        """
+        try:
+            self._path.unlink()
+        except FileNotFoundError:
+            return
+        self._sync_directory()
+
+    def _sync_directory(self) -> None:
+        descriptor = os.open(self._path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _value_in(content: bytes) -> Any:
+    checksum, _, body = content.partition(b"\n")
+    if checksum != _checksum(body):
+        raise ValueError("the checksum is another one")
+    return orjson.loads(body)
+
+
+def _checksum(body: bytes) -> bytes:
+    return blake2b(body, digest_size=_CHECKSUM_BYTES).hexdigest().encode()

@@ -1,0 +1,1 @@
+"""What the redirector has to know of the programme. The aggregator alone changes it."""

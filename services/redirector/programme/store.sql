@@ -1,0 +1,2 @@
+-- programme: The programme as it is.
+SELECT timezone FROM programme;
