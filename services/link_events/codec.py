@@ -123,6 +123,7 @@ def _click_fields(click: Click) -> dict[str, Any]:
         "networks": click.networks,
         "network_key": click.network_key,
         "visitor": click.visitor,
+        "visitor_local": click.visitor_local,
         "self": click.self_click,
         "test": click.test,
     }
@@ -151,6 +152,7 @@ def _read_click(data: Mapping[str, Any]) -> Click:
         networks=tuple(_words(data, "networks")),
         network_key=_text_or_none(data, "network_key"),
         visitor=_text_or_none(data, "visitor"),
+        visitor_local=_flag(data, "visitor_local"),
         self_click=_flag(data, "self"),
         test=_flag(data, "test"),
     )

@@ -30,7 +30,7 @@ _click_fields: Final = itemgetter(
     *("occurred_at", "link_id", "code", "advocate_id", "link_state", "method", "user_agent", "user_agent_cut"),
     *("referrer_origin", "language", "signals", "country", "networks", "network_key", "visitor", "self", "test"),
 )
-"""Every field, a click's in the order of `Click`; a KeyError where the writer left one out."""
+"""Every field but `visitor_local`, which older writers did not know; a KeyError where the writer left one out."""
 
 _STATES: Final = {state.value: state for state in LinkState}
 _CLICK: Final = EventType.CLICK.value
@@ -54,7 +54,7 @@ def read_usual_click(value: bytes, parsed: Any, origin: Origin) -> Event | None:
         ):
             return None
         captured_at = datetime.fromisoformat(time)
-        click = _read_click(_click_fields(data), time, captured_at)
+        click = _read_click(_click_fields(data), data.get("visitor_local", False), time, captured_at)
     # A field is missing, no text where a text is matched or looked up, no such state, the thirtieth of February.
     except (KeyError, TypeError, ValueError):
         return None
@@ -69,7 +69,7 @@ def _may_hold_nul(value: bytes) -> bool:
     return b"\\" in value and b"\\u0000" in value
 
 
-def _read_click(fields: tuple[Any, ...], time: str, captured_at: datetime) -> Click | None:
+def _read_click(fields: tuple[Any, ...], visitor_local: Any, time: str, captured_at: datetime) -> Click | None:
     # Checks in line and fields by position: with a call and a name for each field, this took twice as long.
     occurred, link_id, code, advocate_id, state, method, user_agent, user_agent_cut = fields[:8]
     referrer_origin, language, signals, country, networks, network_key, visitor, self_click, test = fields[8:]
@@ -81,7 +81,7 @@ def _read_click(fields: tuple[Any, ...], time: str, captured_at: datetime) -> Cl
         and type(method) is str
         and len(method) <= METHOD_CHARS_MAX
         and (user_agent is None or (type(user_agent) is str and len(user_agent) <= USER_AGENT_CHARS_MAX))
-        and type(user_agent_cut) is type(self_click) is type(test) is bool
+        and type(user_agent_cut) is type(visitor_local) is type(self_click) is type(test) is bool
         and (
             referrer_origin is None
             or (type(referrer_origin) is str and len(referrer_origin) <= REFERRER_ORIGIN_CHARS_MAX)
@@ -123,6 +123,7 @@ def _read_click(fields: tuple[Any, ...], time: str, captured_at: datetime) -> Cl
         tuple(networks),
         network_key,
         visitor,
+        visitor_local,
         self_click,
         test,
     )

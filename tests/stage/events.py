@@ -77,6 +77,7 @@ def clicks() -> st.SearchStrategy[Click]:
         networks=st.lists(texts(), max_size=3).map(tuple),
         network_key=st.none() | texts(),
         visitor=st.none() | texts(),
+        visitor_local=st.booleans(),
         self_click=st.booleans(),
         test=st.booleans(),
     )

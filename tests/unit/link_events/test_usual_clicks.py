@@ -1,5 +1,6 @@
 """The short cut reads what the careful reader reads, the same, and never more."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -99,6 +100,17 @@ def test_every_click_that_is_written_is_read_by_the_short_cut(origin: Origin, at
     value = encode(origin, at, click)
     short, careful = _read_both(value, origin)
     assert careful == Event(origin, at, click)
+    assert short == (None if b"\\u0000" in value else careful)
+
+
+@given(instants(), clicks())
+def test_a_click_of_an_older_writer_is_read_by_the_short_cut(at: datetime, click: Click) -> None:
+    """What was journaled before there were local salts needs no longer than the others."""
+    event = orjson.loads(encode(ORIGIN, at, replace(click, visitor_local=False)))
+    del event["data"]["visitor_local"]
+    value = orjson.dumps(event)
+    short, careful = _read_both(value)
+    assert careful == Event(ORIGIN, at, replace(click, visitor_local=False))
     assert short == (None if b"\\u0000" in value else careful)
 
 
