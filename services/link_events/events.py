@@ -53,8 +53,8 @@ class Click:
     """One request for a link, in raw form.
 
     `occurred_at` decides the local day and the raw partition. `signals` holds the headers of SIGNAL_HEADERS
-    that were present, by name. `networks` holds facts frozen at capture (`internal`, `datacentre`, …). A `visitor_local`
-    one knows no other redirector's visitors: its salt was nobody else's.
+    that were present, by name. `networks` holds facts frozen at capture (`internal`, `datacentre`, …).
+    A `visitor_local` one matches no other redirector's: its salt was nobody else's.
     """
 
     occurred_at: datetime
