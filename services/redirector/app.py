@@ -89,6 +89,7 @@ class Service:
         gauges.sync_failures.set(sum(journal.sync_failures for journal in journals))
         gauges.full.set(self.own.journal.full)
         self.metrics.redirect.links_in_memory.set(len(self.memory))
+        self.metrics.redirect.known_codes.set(self.resolver.codes.count)
         self.metrics.shipping.connected.set(all(shipment.shipper.connected for shipment in self.shipments))
 
 

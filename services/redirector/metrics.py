@@ -1,11 +1,23 @@
 """Every metric of the redirector: name, unit, labels and meaning in one place. docs/operations.md lists them."""
 
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 TURNED_AWAY: Final = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class Unknown(StrEnum):
+    """What a code that is not known comes to."""
+
+    ABSENT = "absent"
+    """There is no such link: 404."""
+    NO_CODE = "no_code"
+    """It cannot be one, like `favicon.ico`: 404, and nobody was asked."""
+    UNSURE = "unsure"
+    """Postgres could not be asked: 503."""
 
 
 class RedirectMetrics:
@@ -25,6 +37,18 @@ class RedirectMetrics:
         self.unrecorded = Counter(
             "advolink_clicks_unrecorded",
             "Clicks that were redirected although the journal could not take them. Must stay 0.",
+            registry=registry,
+        )
+        unknown_codes = Counter(
+            "advolink_unknown_codes",
+            "Requests for a code that is not known, by what they came to.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.unknown_codes = {outcome: unknown_codes.labels(outcome) for outcome in Unknown}
+        self.known_codes = Gauge(
+            "advolink_known_codes",
+            "Codes known to be links, nearly; 0 while they are read after a start or a failover.",
             registry=registry,
         )
         self.links_in_memory = Gauge(

@@ -17,7 +17,7 @@ from redirector.capture import Request, capture_click
 from redirector.journal.journal import JournalFullError
 from redirector.links.link import Link
 from redirector.links.resolving import LinkResolver
-from redirector.metrics import RedirectMetrics
+from redirector.metrics import RedirectMetrics, Unknown
 from redirector.recording import Recorder
 from redirector.settings import FullPolicy
 
@@ -45,18 +45,24 @@ class Redirector:
 
     async def follow(self, code: str, request: Request) -> Answer:
         """Find out what to answer, and record the click if there is a link."""
+        if not is_code(code):
+            return self._unknown(Unknown.NO_CODE)
         try:
-            link = await self._resolver.resolve(Code(code)) if is_code(code) else None
+            link = await self._resolver.resolve(Code(code))
         except DatabaseAwayError:
-            return Answer(HTTPStatus.SERVICE_UNAVAILABLE)
+            return self._unknown(Unknown.UNSURE)
         if link is None:
-            return Answer(HTTPStatus.NOT_FOUND)
+            return self._unknown(Unknown.ABSENT)
         state = link.state_at(datetime.now(UTC))
         if not await self._recorded(link, state, request):
             return Answer(HTTPStatus.SERVICE_UNAVAILABLE)
         if state is not LinkState.ACTIVE:
             return Answer(HTTPStatus.GONE)
         return Answer(HTTPStatus.FOUND, link.destination)
+
+    def _unknown(self, outcome: Unknown) -> Answer:
+        self._metrics.unknown_codes[outcome].inc()
+        return Answer(HTTPStatus.SERVICE_UNAVAILABLE if outcome is Unknown.UNSURE else HTTPStatus.NOT_FOUND)
 
     async def _recorded(self, link: Link, state: LinkState, request: Request) -> bool:
         """Whether the request may be answered: its click is in the journal, or the policy lets it go unrecorded."""

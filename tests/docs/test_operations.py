@@ -19,6 +19,7 @@ from aggregator.journals.states import HeldBackBy, JournalState
 from event_log.settings import EventLogSettings, KafkaSettings
 from http_api.settings import ServiceSettings
 from link_events.reasons import DeadLetterReason, HoleKind, StopReason
+from redirector.metrics import Unknown
 from redirector.settings import FullPolicy
 from stage.generated import METRICS, OPERATIONS, SETTINGS, metric_names, tables_in, variables, with_current_tables
 from stage.markdown import blocks, code_words, read
@@ -135,6 +136,7 @@ WORDS: Final = (
     Interruption,
     JournalState,
     StopReason,
+    Unknown,
 )
 
 

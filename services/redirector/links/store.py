@@ -13,7 +13,7 @@ import asyncpg
 
 from database.pool import connected, only_row
 from database.queries import load_queries
-from link_events.identity import AdvocateId, Code
+from link_events.identity import AdvocateId, Code, LinkId
 from redirector.errors import CodeTakenError, UnknownAdvocateError
 from redirector.links.link import Advocate, Link, LinkFields
 
@@ -27,6 +27,19 @@ LINKS_INSERTED_MAX: Final = 5_000
 
 CHANGES_MAX: Final = 1_000
 """Changed links fetched at once."""
+
+CODES_MAX: Final = 2_000
+"""Codes fetched at once: they keep the event loop for some 3 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPlace:
+    """How far the links' changes have come, and on which server, which has another name after every start."""
+
+    last_change: int
+    links: int
+    """There are at most as many."""
+    server: tuple[datetime, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +99,25 @@ class LinkStore:
                 return None
             return await _update_link(connection, _link(row), changes, now, actor)
 
-    async def last_change(self) -> int:
-        """The number of the last change of any link."""
-        async with connected(self._pool) as connection:
-            return int(await connection.fetchval(_SQL["last_change"]))
+    async def changes_after(self, change: int | None) -> tuple[FeedPlace, Sequence[Link]]:
+        """Where the links' changes stand, and the first links that changed after `change`, in order.
 
-    async def changed_since(self, change: int) -> Sequence[Link]:
-        """The first links that changed after `change`, in order."""
+        Both are asked of one server. None: only where they stand.
+        """
         async with connected(self._pool) as connection:
+            row = only_row(await connection.fetchrow(_SQL["feed_place"]))
+            server = (row["server_started_at"], row["database_oid"])
+            place = FeedPlace(row["last_change"], row["links"], server)
+            if change is None or place.last_change <= change:
+                return place, []
             rows = await connection.fetch(_SQL["changed_links"], change, CHANGES_MAX)
-        return [_link(row) for row in rows]
+        return place, [_link(row) for row in rows]
+
+    async def codes_after(self, link_id: LinkId) -> tuple[Sequence[Code], LinkId]:
+        """The codes of the next links after `link_id`, and the last of these links."""
+        async with connected(self._pool) as connection:
+            row = only_row(await connection.fetchrow(_SQL["codes_after"], link_id, CODES_MAX))
+        return [Code(code) for code in row["codes"].split()], LinkId(row["last_link_id"])
 
 
 async def add_missing_links(

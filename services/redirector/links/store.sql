@@ -45,5 +45,14 @@ UPDATE link SET destination = $2, expires_at = $3, disabled_at = $4, change = $5
 -- changed_links: Links that changed after a number, in the order of their changes.
 SELECT * FROM link WHERE change > $1 ORDER BY change LIMIT $2;
 
--- last_change: The number of the last change of any link.
-SELECT last_change FROM link_change_counter;
+-- feed_place: How far changes of links have come, and where: a server that began anew, or another, may have lost some.
+SELECT
+    last_change,
+    (SELECT coalesce(max(link_id), 0) FROM link) AS links,
+    pg_postmaster_start_time() AS server_started_at,
+    (SELECT oid FROM pg_database WHERE datname = current_database()) AS database_oid
+FROM link_change_counter;
+
+-- codes_after: The next codes after a link, in one text, with the last link among them.
+SELECT coalesce(string_agg(code, ' '), '') AS codes, coalesce(max(link_id), $1) AS last_link_id
+FROM (SELECT link_id, code FROM link WHERE link_id > $1 ORDER BY link_id LIMIT $2) AS page;
