@@ -48,7 +48,8 @@ from http_api.both_ports import serve_both
 from http_api.management import Readiness
 from http_api.openapi import DescribedApi
 from http_api.problems import answer_with_problems
-from http_api.serving import Failures, cancel_all
+from http_api.serving import Binding, Failures, cancel_all
+from http_api.stop_signals import StopSignals
 from link_events.streams import STREAMS_CARRIED, Partition, Stream
 
 APPLYING_CONNECTIONS_MAX = 4
@@ -94,9 +95,11 @@ class Service:
 
 async def run_aggregator(settings: AggregatorSettings) -> None:
     """Serve until a stop signal."""
-    failures = Failures()
+    failures, stop = Failures(), StopSignals()
     async with running(settings, failures) as service:
-        await serve_both(service, settings, failures)
+        await serve_both(
+            service, Binding(service.public, settings.public_address), settings.management_address, failures, stop
+        )
     failures.raise_first()
 
 

@@ -1,23 +1,19 @@
-"""A service on its two ports: what it is for on the public one, what it tells operators on the management one."""
+"""A service in its two places: what it is for in the public one, what it tells operators in the management one."""
 
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
-from starlette.types import ASGIApp
 
+from http_api.listening import Address
 from http_api.management import Readiness, management_app
 from http_api.serving import Binding, Failures, serve
-from http_api.settings import ServiceSettings
+from http_api.stop_signals import StopSignals
 
 
 class RunningService(Protocol):
     """What a service is, once it runs. `stopping` is set as soon as it is told to stop."""
 
     stopping: bool
-
-    @property
-    def public(self) -> ASGIApp:
-        """The public port's app."""
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -30,19 +26,13 @@ class RunningService(Protocol):
         """Bring gauges that cost something to know up to date."""
 
 
-async def serve_both(service: RunningService, settings: ServiceSettings, failures: Failures) -> None:
+async def serve_both(
+    service: RunningService, public: Binding, management: Address, failures: Failures, stop: StopSignals
+) -> None:
     """Serve until a stop signal or a failure."""
 
-    def stop() -> None:
+    def on_stop() -> None:
         service.stopping = True
 
-    await serve(
-        Binding(service.public, settings.host, settings.port),
-        Binding(
-            management_app(service.registry, service.readiness, service.refresh_metrics),
-            settings.management_host,
-            settings.management_port,
-        ),
-        failures,
-        stop,
-    )
+    app = management_app(service.registry, service.readiness, service.refresh_metrics)
+    await serve(public, Binding(app, management), failures, on_stop, stop)

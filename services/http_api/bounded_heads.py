@@ -1,19 +1,33 @@
-"""Request heads are bounded, in bytes and in time.
+"""Request heads are bounded, in bytes and in time; bodies in time; connections in number. A stop loses no request.
 
 uvicorn's httptools protocol bounds neither the URL nor the headers, and a header that comes in pieces is copied with
-each of them: one connection could take all memory and the loop's time. It also waits for ever for the end of a head.
+each of them: one connection could take all memory and the loop's time. It also waits for ever for the end of a head
+or of a body, and when it stops it closes connections on which a request may just have come.
 """
 
 import asyncio
+import fcntl
+import struct
+import termios
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from http_api.connections import Connections
+from http_api.refusing import RefusedConnection
 
 HEAD_BYTES_MAX: Final = 65_536
 """Request line and headers of one request; proxies and browsers stay far under it. Trailers have as much again."""
 
 HEAD_SECONDS_MAX: Final = 10.0
 """From a connection, or from the first byte of a later request, to the end of the head."""
+
+BODY_SECONDS_MAX: Final = 30.0
+"""From one piece of a body to the next."""
+
+LAST_REQUEST_SECONDS: Final = 0.5
+"""While it stops: how long a connection is still listened to that has no request. A client that sent one before it
+could know is answered; what is sent later than that is lost with the connection, as HTTP allows (RFC 9112, 9.6)."""
 
 PIECE_BYTES: Final = 4096
 """The parser is fed no more at once, since it does not tell where in a piece a head began: a head that begins behind
@@ -26,25 +40,40 @@ REFUSAL: Final = (
 
 
 class BoundedHeads(HttpToolsProtocol):
-    """uvicorn's protocol, which answers 431 to a head past its bound and closes a connection whose head is late."""
+    """uvicorn's protocol, which answers 431 to a head past its bound and closes a connection that is late.
+
+    Once `is_stopping`, the next answer on this connection is the last. `transport` is None for good where there were
+    too many connections: another protocol says so.
+    """
+
+    server_state: Connections
 
     head_bytes_max: int = HEAD_BYTES_MAX
     head_seconds_max: float = HEAD_SECONDS_MAX
+    body_seconds_max: float = BODY_SECONDS_MAX
+
+    is_stopping = False
 
     _counting = True  # in a head or in trailers, or idle before a head
     _counted_bytes = 0
     _in_head = True  # in a head, or idle before one
     _rest_is_dropped = False
     _late: asyncio.TimerHandle | None = None
+    _body_goes_on = False  # some came since the timer was set
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A connection that says nothing is late as well."""
+        """A connection that says nothing is late as well; one too many is turned away."""
+        if self.server_state.is_full:
+            transport.set_protocol(RefusedConnection(transport, self.server_state))
+            return
         super().connection_made(transport)
         self._expect_head()
+        if self.server_state.is_stopping:  # it had connected before the listener was closed
+            self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is late any more."""
-        self._head_came()
+        self._nothing_is_late()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -74,24 +103,28 @@ class BoundedHeads(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """What follows is a body."""
         self._in_head = self._counting = False
-        self._head_came()
+        self._expect_body()
         # uvicorn drops what came together with a refused upgrade; fed in pieces it would be read as a request.
         self._rest_is_dropped = self.parser.should_upgrade()
         super().on_headers_complete()
+        if self.is_stopping and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_chunk_header(self) -> None:
         """The data of a chunk follows, or after the last one trailers, which the parser collects like headers."""
         self._counting, self._counted_bytes = True, 0
 
     def on_body(self, body: bytes) -> None:
-        """Bodies are bounded elsewhere (`bodies`)."""
+        """How large a body may be is bounded elsewhere (`bodies`)."""
         self._counting = False
+        self._body_goes_on = True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """What follows is another head."""
         self._in_head = self._counting = True
         self._counted_bytes = 0
+        self._nothing_is_late()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -100,11 +133,33 @@ class BoundedHeads(HttpToolsProtocol):
         if self._in_head and self._counted_bytes and not self.transport.is_closing():
             self._expect_head()
 
+    def shutdown(self) -> None:
+        """The next answer is the last; where no request comes, the connection ends soon."""
+        self.is_stopping = True
+        if self._is_answering():
+            self.cycle.keep_alive = False
+        else:
+            self._unset_keepalive_if_required()
+            self.loop.call_later(LAST_REQUEST_SECONDS, self._close_unless_asked)
+
+    def _close_unless_asked(self) -> None:
+        if self._is_answering() or self._counted_bytes or self.transport.is_closing():
+            return
+        if _has_unread(self.transport):  # a request that is about to be read
+            self.loop.call_soon(self._close_unless_asked)
+        else:
+            self.transport.close()
+
     def _expect_head(self) -> None:
-        self._head_came()
+        self._nothing_is_late()
         self._late = self.loop.call_later(self.head_seconds_max, self._close_late)
 
-    def _head_came(self) -> None:
+    def _expect_body(self) -> None:
+        self._nothing_is_late()
+        self._body_goes_on = False
+        self._late = self.loop.call_later(self.body_seconds_max, self._close_stalled)
+
+    def _nothing_is_late(self) -> None:
         if self._late is not None:
             self._late.cancel()
             self._late = None
@@ -114,6 +169,13 @@ class BoundedHeads(HttpToolsProtocol):
         if not self._is_answering():
             self.transport.close()
 
+    def _close_stalled(self) -> None:
+        if self._body_goes_on or self.flow.read_paused:  # more has come, or it is we who do not read
+            self._expect_body()
+        else:
+            self._late = None
+            self.transport.close()
+
     def _refuse(self) -> None:
         if not self._is_answering():  # never into the middle of another answer
             self.transport.write(REFUSAL)
@@ -121,3 +183,9 @@ class BoundedHeads(HttpToolsProtocol):
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
+
+
+def _has_unread(transport: asyncio.Transport) -> bool:
+    """Whether the kernel holds bytes of it that were not read yet."""
+    waiting = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.FIONREAD, struct.pack("i", 0))
+    return waiting != struct.pack("i", 0)

@@ -1,21 +1,24 @@
-"""One process, two ports: the public app and the management app on one event loop, until a signal.
+"""One process, two places: the public app and the management app on one event loop, until a signal.
 
-On SIGTERM or SIGINT the public port stops first, requests in flight finish within a deadline, and only then does
-the caller stop what the requests relied on.
+On SIGTERM or SIGINT readiness goes false; the public port stops, after a delay where one is set; requests in flight
+finish within a deadline; then the management port stops; and only then does the caller stop what requests relied on.
 """
 
 import asyncio
 import contextlib
 import logging
-import signal
-from collections.abc import Callable, Coroutine, Generator, Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+import socket
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from http_api.bounded_heads import BoundedHeads
+from http_api.connections import ConnectionLimits, Connections
+from http_api.listening import Address, CannotListenError, listening_sockets
+from http_api.stop_signals import StopSignals
 
 STOP_DEADLINE_S: Final = 6
 """How long requests in flight may take to finish after the stop signal. With the redirector's drain after it, it must
@@ -29,11 +32,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Where an app listens."""
+    """Where an app listens, and what its connections share and speak."""
 
     app: ASGIApp
-    host: str
-    port: int
+    address: Address
+    connections: Connections = field(default_factory=lambda: Connections(ConnectionLimits()))
+    protocol: Callable[..., BoundedHeads] = BoundedHeads
 
 
 class Failures:
@@ -66,43 +70,85 @@ class Failures:
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: two servers share one process and one stop."""
 
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+        super().__init__(config)
+        self.server_state = self._connections = connections
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """Leave signals to `stop_signal`."""
         yield
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take what has connected already, close the listeners, and end every connection with its next answer.
 
-async def serve(public: Binding, management: Binding, failures: Failures, on_stop: Callable[[], None]) -> None:
-    """Serve both until a stop signal or a failure; `on_stop` is called as soon as it comes (readiness goes false)."""
-    stop = stop_signal()
-    servers = [_server(public), _server(management)]
-    tasks = [asyncio.create_task(server.serve()) for server in servers]
-    reasons = [asyncio.create_task(stop.wait()), asyncio.create_task(failures.wait())]
-    log.info("serving on %s:%d, management on %s:%d", public.host, public.port, management.host, management.port)
-    await asyncio.wait([*tasks, *reasons], return_when=asyncio.FIRST_COMPLETED)
-    on_stop()
-    for server in servers:
-        server.should_exit = True
-    await cancel_all(reasons)
-    await asyncio.gather(*tasks)
+        The kernel resets what waits in a listener that is closed. Between the look at the queue and the close lie
+        microseconds, not a turn of the event loop.
+        """
+        waiting = [connection for listener in sockets or () for connection in _accepted(listener)]
+        for server in self.servers:
+            server.close()
+        self._connections.is_stopping = True
+        loop = asyncio.get_running_loop()
+        for connection in waiting:
+            await loop.connect_accepted_socket(self._make_protocol, connection)
+        await super().shutdown(sockets)
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
-def stop_signal() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    return stop
+async def serve(
+    public: Binding,
+    management: Binding,
+    failures: Failures,
+    on_stop: Callable[[], None],
+    stop: StopSignals,
+) -> None:
+    """Serve both until a stop signal or a failure; `on_stop` is called as soon as it comes (readiness goes false).
+
+    Raises:
+        CannotListenError: one of the places cannot be had.
+    """
+    with contextlib.ExitStack() as bound:
+        sockets = [
+            [bound.enter_context(one) for one in listening_sockets(each.address)] for each in (public, management)
+        ]
+        servers = [_server(public), _server(management)]
+        serving = [asyncio.create_task(server.serve(ours)) for server, ours in zip(servers, sockets, strict=True)]
+        log.info("serving on %s, management on %s", public.address, management.address)
+        await _first_of(*serving, stop.wait(), failures.wait())
+        on_stop()
+        await _first_of(*serving, stop.delayed(), failures.wait())
+        for server, task in zip(servers, serving, strict=True):  # the management port last: it tells of the stop
+            server.should_exit = True
+            await task
+
+
+async def _first_of(*waits: asyncio.Task[None] | Coroutine[Any, Any, None]) -> None:
+    """Wait until one of `waits` is over; what was begun for this wait is given up."""
+    begun = [asyncio.create_task(wait) for wait in waits if not isinstance(wait, asyncio.Task)]
+    await asyncio.wait(
+        [*begun, *(wait for wait in waits if isinstance(wait, asyncio.Task))], return_when=asyncio.FIRST_COMPLETED
+    )
+    await cancel_all(begun)
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a service's `main` on the fastest event loop, with logs a person can read."""
+    """Run a service's `main` on the fastest event loop, with logs a person can read.
+
+    Raises:
+        SystemExit: it cannot listen where it is to.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     import uvloop  # noqa: PLC0415 - only a process that serves needs it, and it patches nothing
 
-    uvloop.run(main())
+    try:
+        uvloop.run(main())
+    except CannotListenError as error:
+        raise SystemExit(str(error)) from error
 
 
 async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
@@ -113,21 +159,31 @@ async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
+def _accepted(listener: socket.socket) -> Iterator[socket.socket]:
+    """Every connection that waits in a listener."""
+    listener.settimeout(0)
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:  # none is left, or it is not for us to have
+            return
+        connection.settimeout(0)
+        yield connection
+
+
 def _server(binding: Binding) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            binding.app,
-            host=binding.host,
-            port=binding.port,
-            http=BoundedHeads,
-            loop="none",
-            log_config=None,
-            access_log=False,  # an access log would hold client addresses
-            server_header=False,
-            proxy_headers=False,
-            backlog=CONNECTIONS_WAITING_MAX,
-            timeout_graceful_shutdown=STOP_DEADLINE_S,
-            lifespan="off",
-            ws="none",
-        )
+    config = uvicorn.Config(
+        binding.app,
+        http=cast("type[asyncio.Protocol]", binding.protocol),
+        loop="none",
+        log_config=None,
+        access_log=False,  # an access log would hold client addresses
+        server_header=False,
+        proxy_headers=False,
+        backlog=CONNECTIONS_WAITING_MAX,
+        timeout_keep_alive=binding.connections.limits.idle_seconds,
+        timeout_graceful_shutdown=STOP_DEADLINE_S,
+        lifespan="off",
+        ws="none",
     )
+    return _Server(config, binding.connections)

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from database.refused_settings import told
+from http_api.listening import TcpAddress
 from link_events.streams import PARTITIONS_DEFAULT, PARTITIONS_MAX
 
 DURATION_MAX: Final = timedelta(days=36_525)
@@ -52,6 +53,16 @@ class ServiceSettings(BaseSettings):
     port: Port
     management_host: str = Field("127.0.0.1", description="Address of the management port.")
     management_port: Port
+
+    @property
+    def public_address(self) -> TcpAddress:
+        """The public port."""
+        return TcpAddress(self.host, self.port)
+
+    @property
+    def management_address(self) -> TcpAddress:
+        """The management port."""
+        return TcpAddress(self.management_host, self.management_port)
 
 
 Settings = TypeVar("Settings", bound=ServiceSettings)

@@ -50,6 +50,7 @@ class Services:
         environment = self._environment(REDIRECTOR, self.ports.redirector, self.ports.redirector_management)
         environment["ADVOLINK_REDIRECTOR_JOURNAL_DIR"] = str(self.directory.journals)
         environment["ADVOLINK_REDIRECTOR_PUBLIC_URL"] = self.public_url
+        environment["ADVOLINK_REDIRECTOR_STOP_DELAY_SECONDS"] = "0"  # no load balancer has to notice, and 30 s are all
         if self.private_hosts:
             environment["ADVOLINK_REDIRECTOR_PRIVATE_HOSTS"] = orjson.dumps(list(self.private_hosts)).decode()
         return self._program(REDIRECTOR, environment, REDIRECTOR_STOP)

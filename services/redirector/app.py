@@ -21,11 +21,14 @@ from event_log.opening import open_event_log
 from http_api.access import Access
 from http_api.bodies import BoundedBodies
 from http_api.both_ports import serve_both
+from http_api.connections import ConnectionLimits, Connections
+from http_api.descriptors import connections_that_fit
 from http_api.indexing import NeverIndexed
 from http_api.management import Readiness
 from http_api.openapi import DescribedApi
 from http_api.problems import answer_with_problems
-from http_api.serving import Failures, cancel_all
+from http_api.serving import Binding, Failures, cancel_all
+from http_api.stop_signals import StopSignals
 from redirector.destinations import DestinationPolicy, compared_host
 from redirector.heartbeats import keep_beating
 from redirector.imports.importing import Importer, ImportPlace
@@ -65,6 +68,7 @@ class Service:
     programme: FollowedProgramme
     shipments: Shipments
     own: Shipment
+    connections: Connections
     stopping: bool = False
 
     @property
@@ -88,6 +92,7 @@ class Service:
         gauges.unacked_events.set(self.shipments.unacked_events())
         gauges.sync_failures.set(sum(journal.sync_failures for journal in journals))
         gauges.full.set(self.own.journal.full)
+        self.metrics.connections.open.set(len(self.connections))
         self.metrics.redirect.links_in_memory.set(len(self.memory))
         self.metrics.redirect.known_codes.set(self.resolver.codes.count)
         self.metrics.shipping.connected.set(all(shipment.shipper.connected for shipment in self.shipments))
@@ -95,9 +100,10 @@ class Service:
 
 async def run_redirector(settings: RedirectorSettings) -> None:
     """Serve until a stop signal."""
-    failures = Failures()
+    failures, stop = Failures(), StopSignals(settings.stop_delay_seconds)
     async with running(settings, failures) as service:
-        await serve_both(service, settings, failures)
+        public = Binding(service.public, settings.public_address, service.connections)
+        await serve_both(service, public, settings.management_address, failures, stop)
     failures.raise_first()
 
 
@@ -169,7 +175,9 @@ def _assemble(
     import_desk = imports.ImportDesk(importer, access, settings.journal_dir / "uploads", settings.import_bytes_max)
     public = build_public_app(desk, import_desk, redirector, metrics)
     programme = FollowedProgramme(ProgrammeStore(pool), KeptFile(settings.journal_dir, "programme"))
-    return Service(settings, public, metrics, memory, resolver, programme, shipments, own)
+    connections_max = connections_that_fit(settings.connections_max)
+    limits = ConnectionLimits(connections_max, settings.idle_seconds, metrics.connections.refused.inc)
+    return Service(settings, public, metrics, memory, resolver, programme, shipments, own, Connections(limits))
 
 
 def build_public_app(

@@ -56,6 +56,18 @@ class RedirectMetrics:
         )
 
 
+class ConnectionMetrics:
+    """Connections to the public port."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.open = Gauge("advolink_connections", "Open connections to the public port.", registry=registry)
+        self.refused = Counter(
+            "advolink_connections_refused",
+            "Connections answered 503 and closed, because as many were open as there may be.",
+            registry=registry,
+        )
+
+
 class JournalMetrics:
     """What the journals of this process hold."""
 
@@ -105,5 +117,6 @@ class RedirectorMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.redirect = RedirectMetrics(self.registry)
+        self.connections = ConnectionMetrics(self.registry)
         self.journal = JournalMetrics(self.registry)
         self.shipping = ShippingMetrics(self.registry)

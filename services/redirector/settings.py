@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, mod
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from event_log.settings import EventLogSettings
+from http_api.connections import CONNECTIONS_MAX, IDLE_SECONDS
 from http_api.settings import Duration, Port, ServiceSettings
 
 MEBIBYTE = 2**20
@@ -72,6 +73,17 @@ class RedirectorSettings(ServiceSettings, EventLogSettings):
     )
     links_in_memory_max: int = Field(100_000, ge=1, description="Links kept in memory, the least recently used go.")
     import_bytes_max: int = Field(1024 * MEBIBYTE, ge=1, description="The largest file an import takes, in bytes.")
+    connections_max: int = Field(
+        CONNECTIONS_MAX, ge=1, description="Connections to the public port at once; a further one is answered 503."
+    )
+    idle_seconds: int = Field(
+        IDLE_SECONDS, ge=1, description="How long a connection is kept on which no request comes."
+    )
+    stop_delay_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="How long a stop goes on serving after `/readyz` says so, for load balancers to notice.",
+    )
     drain_seconds: float = Field(5.0, ge=0, description="How long a stop waits for the event log to take the rest.")
 
     @model_validator(mode="after")

@@ -3,21 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 
 from http_api.bounded_heads import HEAD_BYTES_MAX, PIECE_BYTES, BoundedHeads
-from http_api.serving import Binding, _server
-from stage.ports import free_port
-from stage.waiting import eventually_async
+from stage.small_app import Connection, serving
 
-SOON_SECONDS = 10
 REFUSED = b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
 LEAST = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
 
@@ -26,79 +17,6 @@ class ShortHeads(BoundedHeads):
     """Heads must come soon."""
 
     head_seconds_max = 0.2
-
-
-@dataclass
-class Connection:
-    """One client."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    async def send(self, data: bytes) -> None:
-        """Send and wait until it is on its way."""
-        self.writer.write(data)
-        await self.writer.drain()
-
-    async def answer(self) -> bytes:
-        """One answer's body, which has a Content-Length."""
-        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), SOON_SECONDS)
-        assert head.startswith(b"HTTP/1.1 200 "), head
-        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-        return await self.reader.readexactly(int(length.split(b":")[1]))
-
-    async def rest(self) -> bytes:
-        """All that comes until the server closes."""
-        return await asyncio.wait_for(self.reader.read(), SOON_SECONDS)
-
-
-@dataclass
-class Served:
-    """A small app behind the server that the services use."""
-
-    port: int
-    release: asyncio.Event
-
-    @asynccontextmanager
-    async def connected(self) -> AsyncIterator[Connection]:
-        """A connection to it."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        try:
-            yield Connection(reader, writer)
-        finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
-
-
-@asynccontextmanager
-async def serving(protocol: type[BoundedHeads] | None = None) -> AsyncIterator[Served]:
-    """Serve until the block ends."""
-    served = Served(free_port(), asyncio.Event())
-
-    async def echo(request: Request) -> PlainTextResponse:
-        return PlainTextResponse(f"{request.method} {len(await request.body())} {len(request.headers)}")
-
-    async def slow(_request: Request) -> PlainTextResponse:
-        await served.release.wait()
-        return PlainTextResponse("slow")
-
-    app = Starlette(routes=[Route("/", echo, methods=["GET", "POST"]), Route("/slow", slow)])
-    server = _server(Binding(app, "127.0.0.1", served.port))
-    if protocol is not None:
-        server.config.http = protocol
-    task = asyncio.create_task(server.serve())
-
-    async def started() -> bool:
-        return server.started
-
-    await eventually_async(started)
-    try:
-        yield served
-    finally:
-        served.release.set()
-        server.should_exit = True
-        await asyncio.wait_for(task, SOON_SECONDS)
 
 
 @pytest.fixture

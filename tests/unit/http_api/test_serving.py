@@ -13,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from http_api.listening import TcpAddress
 from http_api.serving import Binding, Failures, cancel_all, serve
+from http_api.stop_signals import StopSignals
 from stage.ports import free_port
 from stage.waiting import eventually_async
 
@@ -72,8 +74,9 @@ class Served:
     async def run(self) -> None:
         """Serve both."""
         apps = [Starlette(routes=[Route("/", _alive), Route("/slow", self._slow)]) for _ in self.ports]
-        public, management = (Binding(app, "127.0.0.1", port) for app, port in zip(apps, self.ports, strict=True))
-        await serve(public, management, self.failures, lambda: self.stopped.append("told"))
+        places = (TcpAddress("127.0.0.1", port) for port in self.ports)
+        public, management = (Binding(app, place) for app, place in zip(apps, places, strict=True))
+        await serve(public, management, self.failures, lambda: self.stopped.append("told"), StopSignals())
 
     async def answers(self, path: str = "/", port: int = 0) -> str | None:
         """What it answers, if it does."""
