@@ -13,6 +13,19 @@ CREATE TABLE api_key (
     revoked_at timestamptz
 );
 
+-- writer: the redirector (the first key), and `advolink keys signing`. The highest generation signs, the others verify.
+-- A retired key's secret is erased; its row stays, so that its ids are told from those of a key that never was.
+CREATE TABLE signing_key (
+    key_id smallint PRIMARY KEY,
+    generation integer NOT NULL,
+    secret bytea,
+    made_at timestamptz NOT NULL DEFAULT now(),
+    retired_at timestamptz,
+    CONSTRAINT signing_key_generation_key UNIQUE (generation),
+    CONSTRAINT signing_key_key_id_check CHECK (key_id = generation % 256),
+    CONSTRAINT signing_key_secret_check CHECK (num_nulls(secret, retired_at) = 1 AND length(secret) = 32)
+);
+
 -- writer: the aggregator's programme API. One row.
 CREATE TABLE programme (
     only_row boolean PRIMARY KEY DEFAULT true,

@@ -17,7 +17,7 @@ COMMANDS: Final = {
     "rebuild": "aggregator.rebuilding.commands:rebuild",
     "migrate": "event_log.commands:migrate",
     "topics": "event_log.commands:topics_group",
-    "keys": "database.commands:keys_group",
+    "keys": ("database.commands:keys_group", "redirector.signing.commands:keys_group"),
 }
 """Command name → module:object, in the order people need them; several groups of one name are one."""
 

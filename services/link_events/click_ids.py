@@ -21,6 +21,12 @@ from link_events.streams import Partition, Stream
 
 CLICK_ID_CHARS: Final = 40
 
+CLICK_ID_NAME: Final = "advolink_click_id"
+"""Under which parameter a destination finds it, unless the programme says otherwise."""
+
+CLICK_ID_NAME_PATTERN: Final = r"[A-Za-z0-9._~-]{1,64}"
+"""A parameter's name that is written alike in every encoding (RFC 3986's unreserved characters)."""
+
 MAC_BYTES: Final = 12
 """The beginning of a digest of 32. A guess is right once in 2^96: what is named is a click, not a treasure."""
 

@@ -5,6 +5,7 @@ never taken for another, and whoever is given one purpose's key cannot sign for 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Final, NewType
@@ -19,6 +20,22 @@ SECRET_BYTES: Final = 32
 
 SigningSecrets = Mapping[SigningKeyId, bytes | None]
 """The secret of each key that was ever made; None where it was retired, and with it its secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """Every key of an installation, and which of them signs."""
+
+    current: SigningKeyId
+    secrets: SigningSecrets = field(repr=False)
+
+    @property
+    def secret(self) -> bytes:
+        """The secret that signs. The newest key cannot be retired, so there always is one."""
+        secret = self.secrets[self.current]
+        if secret is None:
+            raise ValueError(f"signing key {self.current} is retired and cannot sign")
+        return secret
 
 
 class Purpose(StrEnum):

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from database.keys import KeyStore
 from database.pool import Pool, open_pool
+from database.signing_keys import SigningKeyStore
 from event_log.opening import open_event_log
 from http_api.access import Access
 from http_api.bodies import BoundedBodies
@@ -48,6 +49,8 @@ from redirector.redirecting import Redirector
 from redirector.routes import imports, links, redirects
 from redirector.settings import RedirectorSettings
 from redirector.shipments import Shipment, Shipments, seal_and_finish
+from redirector.signing.click_ids import ClickIds
+from redirector.signing.following import KEPT_NAME, FollowedKeys
 from redirector.tidying import keep_tidy
 
 LINK_CONNECTIONS_MAX = 8
@@ -66,6 +69,7 @@ class Service:
     memory: LinkMemory
     resolver: LinkResolver
     programme: FollowedProgramme
+    keys: FollowedKeys
     shipments: Shipments
     own: Shipment
     connections: Connections
@@ -80,7 +84,11 @@ class Service:
         """Ready to redirect: neither Postgres nor the event log is needed for that."""
         return Readiness(
             needed={"running": not self.stopping, "journal": not self.own.journal.full},
-            known={"postgres": not self.resolver.database_away, "event_log": self.own.shipper.connected},
+            known={
+                "postgres": not self.resolver.database_away,
+                "event_log": self.own.shipper.connected,
+                "signing_key": self.keys.ring is not None,
+            },
         )
 
     async def refresh_metrics(self) -> None:
@@ -123,6 +131,7 @@ async def running(settings: RedirectorSettings, failures: Failures) -> AsyncIter
         asyncio.create_task(keep_beating(own.journal, settings.heartbeat_interval), name="heartbeats"),
         asyncio.create_task(service.resolver.follow_changes(), name="following links"),
         asyncio.create_task(service.programme.follow(), name="following the programme"),
+        asyncio.create_task(service.keys.follow(), name="following the signing keys"),
         asyncio.create_task(
             keep_tidy(settings.journal_dir, settings.journal_retention, settings.journal_bytes_max), name="tidying"
         ),
@@ -170,14 +179,17 @@ def _assemble(
     policy = DestinationPolicy({own_host}, frozenset(map(compared_host, settings.private_hosts)))
     place = ImportPlace(settings.journal_dir / "imports", _limits(settings), settings.partitions)
     importer = Importer(PlanStore(pool), shipments, place, policy)
-    redirector = Redirector(resolver, Recorder(own.journal), settings.journal_full_policy, metrics.redirect)
+    keys = FollowedKeys(SigningKeyStore(pool), KeptFile(settings.journal_dir, KEPT_NAME))
+    journal = own.journal
+    click_ids = ClickIds(keys, journal.journal_id, journal.partitions, metrics.redirect.click_ids_missing)
+    redirector = Redirector(resolver, Recorder(journal), click_ids, settings.journal_full_policy, metrics.redirect)
     desk = links.LinkDesk(store, memory, access, policy, settings.public_url)
     import_desk = imports.ImportDesk(importer, access, settings.journal_dir / "uploads", settings.import_bytes_max)
     public = build_public_app(desk, import_desk, redirector, metrics)
     programme = FollowedProgramme(ProgrammeStore(pool), KeptFile(settings.journal_dir, "programme"))
     connections_max = connections_that_fit(settings.connections_max)
     limits = ConnectionLimits(connections_max, settings.idle_seconds, metrics.connections.refused.inc)
-    return Service(settings, public, metrics, memory, resolver, programme, shipments, own, Connections(limits))
+    return Service(settings, public, metrics, memory, resolver, programme, keys, shipments, own, Connections(limits))
 
 
 def build_public_app(

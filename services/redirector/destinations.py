@@ -1,4 +1,4 @@
-"""Destinations: where a link may lead, parsed and stored as browsers serialise URLs (WHATWG). Pure.
+"""Destinations: where a link may lead, stored as browsers serialise URLs (WHATWG), and a click id's place in one. Pure.
 
 A short link of the company's carries its good name: it leads to the public web over http or https and nowhere else.
 """
@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote_plus
 
 import ada_url
 
@@ -52,6 +53,29 @@ def canonical_destination(text: str, policy: DestinationPolicy) -> str:
         raise DestinationRefusedError(f"is longer than {DESTINATION_CHARS_MAX} characters")
     _check_host(url.hostname, policy)
     return str(url.href)
+
+
+def around_click_id(destination: str, name: str) -> tuple[str, str]:
+    """What stands before and behind the click id when `destination` is followed; an id in between makes an address.
+
+    The id is the query's last parameter, as `name`, a CLICK_ID_NAME_PATTERN. What else the query holds stays byte for
+    byte, and so does the fragment. A parameter that has the name already goes: it is the id of an earlier click, in an
+    address that somebody copied from their browser, and a conversion would be credited to that click.
+
+    The longest name and an id add 106 characters to DESTINATION_CHARS_MAX, and nothing refuses an address for those.
+    """
+    rest, mark, fragment = destination.partition("#")
+    path, _, query = rest.partition("?")
+    kept = [part for part in query.split("&") if unquote_plus(part.partition("=")[0]) != name]
+    if kept and not kept[-1]:
+        kept.pop()  # no query, or one that ends with "&": the id needs no second one
+    return f"{path}?{'&'.join([*kept, name])}=", f"{mark}{fragment}"
+
+
+def destination_with(destination: str, name: str, click_id: str) -> str:
+    """`destination` with `click_id` under `name`."""
+    before, behind = around_click_id(destination, name)
+    return f"{before}{click_id}{behind}"
 
 
 def compared_host(text: str) -> str:

@@ -39,6 +39,11 @@ class RedirectMetrics:
             "Clicks that were redirected although the journal could not take them. Must stay 0.",
             registry=registry,
         )
+        self.click_ids_missing = Counter(
+            "advolink_click_ids_missing",
+            "Redirects that had to do without a click id, for no signing key was ever heard of. Must stay 0.",
+            registry=registry,
+        )
         unknown_codes = Counter(
             "advolink_unknown_codes",
             "Requests for a code that is not known, by what they came to.",

@@ -10,16 +10,19 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 from database.pool import DatabaseAwayError
+from link_events.click_ids import CLICK_ID_NAME, utc_day_of
 from link_events.events import Click
-from link_events.identity import Code, is_code
+from link_events.identity import Code, Origin, is_code
 from link_events.reasons import LinkState
 from redirector.capture import Request, capture_click
+from redirector.destinations import destination_with
 from redirector.journal.journal import JournalFullError
 from redirector.links.link import Link
 from redirector.links.resolving import LinkResolver
 from redirector.metrics import RedirectMetrics, Unknown
 from redirector.recording import Recorder
 from redirector.settings import FullPolicy
+from redirector.signing.click_ids import ClickIds
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +35,28 @@ class Answer:
     destination: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A click in the journal, and the UTC day it occurred on (`utc_day_of`)."""
+
+    origin: Origin
+    utc_day: int
+
+
 class Redirector:
     """Answers requests for codes."""
 
     def __init__(
-        self, resolver: LinkResolver, recorder: Recorder, full_policy: FullPolicy, metrics: RedirectMetrics
+        self,
+        resolver: LinkResolver,
+        recorder: Recorder,
+        click_ids: ClickIds,
+        full_policy: FullPolicy,
+        metrics: RedirectMetrics,
     ) -> None:
         self._resolver = resolver
         self._recorder = recorder
+        self._click_ids = click_ids
         self._full_policy = full_policy
         self._metrics = metrics
 
@@ -54,27 +71,40 @@ class Redirector:
         if link is None:
             return self._unknown(Unknown.ABSENT)
         state = link.state_at(datetime.now(UTC))
-        if not await self._recorded(link, state, request):
-            return Answer(HTTPStatus.SERVICE_UNAVAILABLE)
+        try:
+            recorded = await self._record(link, state, request)
+        except JournalFullError as error:
+            if self._full_policy is FullPolicy.REFUSE:
+                return Answer(HTTPStatus.SERVICE_UNAVAILABLE)
+            self._metrics.unrecorded.inc()
+            log.error("a click on %s is redirected unrecorded: %s", link.code, error)  # noqa: TRY400 - no news in a trace
+            recorded = None
         if state is not LinkState.ACTIVE:
             return Answer(HTTPStatus.GONE)
-        return Answer(HTTPStatus.FOUND, link.destination)
+        return Answer(HTTPStatus.FOUND, self._destination(link, recorded))
 
     def _unknown(self, outcome: Unknown) -> Answer:
         self._metrics.unknown_codes[outcome].inc()
         return Answer(HTTPStatus.SERVICE_UNAVAILABLE if outcome is Unknown.UNSURE else HTTPStatus.NOT_FOUND)
 
-    async def _recorded(self, link: Link, state: LinkState, request: Request) -> bool:
-        """Whether the request may be answered: its click is in the journal, or the policy lets it go unrecorded."""
+    async def _record(self, link: Link, state: LinkState, request: Request) -> Recorded:
+        """Have the click in the journal.
+
+        Raises:
+            JournalFullError: it could not be written.
+        """
+        utc_day = 0
 
         def make_click(occurred_at: datetime) -> Click:
+            nonlocal utc_day
+            utc_day = utc_day_of(occurred_at)
             return capture_click(request, link, state, occurred_at)
 
-        try:
-            await self._recorder.record(link.advocate_id, make_click)
-        except JournalFullError as error:
-            if self._full_policy is FullPolicy.REFUSE:
-                return False
-            self._metrics.unrecorded.inc()
-            log.error("a click on %s is redirected unrecorded: %s", link.code, error)  # noqa: TRY400 - no news in a trace
-        return True
+        return Recorded(await self._recorder.record(link.advocate_id, make_click), utc_day)
+
+    def _destination(self, link: Link, recorded: Recorded | None) -> str:
+        """Where the link leads, with the id of the click: there is none of a click that is nowhere."""
+        if recorded is None:
+            return link.destination
+        click_id = self._click_ids.issue(recorded.origin.partition, recorded.origin.seq, recorded.utc_day)
+        return link.destination if click_id is None else destination_with(link.destination, CLICK_ID_NAME, click_id)

@@ -16,8 +16,10 @@ from aggregator.applying.interruptions import Interruption
 from aggregator.dead_letters.stored import DeadLetterState
 from aggregator.holes.stored import HoleState
 from aggregator.journals.states import HeldBackBy, JournalState
+from database.signing_keys import SigningKeyState
 from event_log.settings import EventLogSettings, KafkaSettings
 from http_api.settings import ServiceSettings
+from link_events.click_ids import CLICK_ID_NAME, ClickIdOutcome
 from link_events.reasons import DeadLetterReason, HoleKind, StopReason
 from redirector.metrics import Unknown
 from redirector.settings import FullPolicy
@@ -83,7 +85,7 @@ def test_every_variable_that_is_named_is_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", READERS)
 def test_every_metric_that_is_named_is_there(name: str) -> None:
-    known = {metric for registry in METRICS.values() for metric in metric_names(registry())}
+    known = {metric for registry in METRICS.values() for metric in metric_names(registry())} | {CLICK_ID_NAME}
     named = {derived_from(metric) for metric in re.findall(r"\badvolink_[a-z_]+\b", read(name))}
     assert named <= known
 
@@ -112,7 +114,7 @@ def test_every_flag_that_is_named_is_there(name: str) -> None:
 
 
 def test_every_command_is_told_of() -> None:
-    told = {" ".join(words[:2]) for name in READERS for words in commands_in(read(name))}
+    told = {" ".join(words) for name in READERS for words in commands_in(read(name))}
     leaves = {path for path, command in command_paths(main) if not isinstance(command, click.Group)}
     assert not [path for path in leaves if not any(f"{words} ".startswith(f"{path} ") for words in told)]
 
@@ -127,6 +129,7 @@ def test_every_make_target_that_is_named_is_there(name: str) -> None:
 
 
 WORDS: Final = (
+    ClickIdOutcome,
     DeadLetterReason,
     DeadLetterState,
     FullPolicy,
@@ -135,6 +138,7 @@ WORDS: Final = (
     HoleState,
     Interruption,
     JournalState,
+    SigningKeyState,
     StopReason,
     Unknown,
 )

@@ -43,7 +43,7 @@ class RedirectorProcess:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def until_ready(self) -> None:
-        """Wait until it is ready and knows Postgres. Fails at once where it has ended instead."""
+        """Wait until it is ready, knows Postgres and signs. Fails at once where it has ended instead."""
         eventually(self._is_ready, seconds_max=30, what="the redirector is ready")
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -67,7 +67,7 @@ class RedirectorProcess:
             told = httpx2.get(f"{self.management_url}/readyz", timeout=5).json()
         except httpx2.TransportError:
             return False
-        return bool(told["ready"] and told["known"]["postgres"])
+        return bool(told["ready"] and told["known"]["postgres"] and told["known"]["signing_key"])
 
 
 @contextmanager

@@ -10,9 +10,11 @@ import httpx2
 
 from http_api.management import management_app
 from http_api.serving import Failures
+from link_events.click_ids import ClickIdOutcome, verify_click_id
 from link_events.events import Click
 from redirector.app import Service, running
 from redirector.settings import RedirectorSettings
+from stage.click_ids import split_location
 from stage.events import BROWSER
 from stage.journals import clicks_in
 from stage.waiting import eventually_async
@@ -62,6 +64,7 @@ class RunningRedirector:
     async def issue(self, advocate_id: str = "ada", destination: str = DESTINATION, **fields: Any) -> dict[str, Any]:
         """Issue a link, for an advocate who is made where there is none, and have it in memory."""
         await eventually_async(self.knows_postgres, what="the links' changes are followed")
+        await eventually_async(self.signs, what="there is a signing key")
         await self.put_advocate(advocate_id)
         body = {"advocate_id": advocate_id, "destination": destination, **fields}
         answer = await self.ask("POST", "/v1/links", json=body)
@@ -77,6 +80,14 @@ class RunningRedirector:
         """Ask for a link as a browser does."""
         return await self.client.request(method, f"/{code}", headers={"User-Agent": BROWSER, **(headers or {})})
 
+    def led_to(self, answer: httpx2.Response) -> str:
+        """Where `answer` leads, without its click id, which has to be valid."""
+        destination, click_id = split_location(answer.headers["location"])
+        ring = self.service.keys.ring
+        assert ring is not None
+        assert verify_click_id(click_id, ring.secrets).outcome is ClickIdOutcome.VALID
+        return destination
+
     async def import_file(self, content: bytes, line_format: str = "bitly") -> httpx2.Response:
         """Import a file."""
         return await self.ask("POST", "/v1/clicks/import", params={"format": line_format}, content=content)
@@ -89,6 +100,11 @@ class RunningRedirector:
     async def knows_postgres(self) -> bool:
         """Whether /readyz says that Postgres is there."""
         told: bool = (await self.management.get("/readyz")).json()["known"]["postgres"]
+        return told
+
+    async def signs(self) -> bool:
+        """Whether it knows a signing key."""
+        told: bool = (await self.management.get("/readyz")).json()["known"]["signing_key"]
         return told
 
     async def ready(self) -> bool:

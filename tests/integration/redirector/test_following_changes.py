@@ -29,7 +29,7 @@ async def leads_to(redirector: RunningRedirector, code: str, destination: str | 
     answer = await redirector.click(code)
     if destination is None:
         return answer.status_code == HTTPStatus.GONE
-    return answer.headers.get("location") == destination
+    return answer.status_code == HTTPStatus.FOUND and redirector.led_to(answer) == destination
 
 
 async def test_a_change_reaches_the_other_redirectors_within_two_seconds(

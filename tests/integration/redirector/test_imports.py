@@ -114,7 +114,7 @@ async def test_advocates_and_links_are_made_from_the_file(redirector: RunningRed
     assert (await redirector.import_file(content)).json()["clicks"] == 3
     links = await fetch(database_dsn, "SELECT code, advocate_id, destination FROM link ORDER BY link_id")
     assert links == [("wfLQtf", "ada", "http://www.nasa.gov/"), ("_-_", "bob", "http://b.example/")]
-    assert (await redirector.click("_-_")).headers["location"] == "http://b.example/"
+    assert redirector.led_to(await redirector.click("_-_")) == "http://b.example/"
     assert await fetch(database_dsn, "SELECT count(*) FROM link_destination") == [(2,)]
 
 
@@ -128,7 +128,7 @@ async def test_links_that_are_there_keep_what_they_are(redirector: RunningRedire
     ]
     (click,) = clicks(events_in(journal_of(redirector, answer)))
     assert (click.link_id, click.code) == (mine["link_id"], "mine")
-    assert (await redirector.click("mine")).headers["location"] == "https://mine.example/"
+    assert redirector.led_to(await redirector.click("mine")) == "https://mine.example/"
 
 
 async def test_rubbish_is_named_line_by_line_and_the_good_lines_are_kept(redirector: RunningRedirector) -> None:

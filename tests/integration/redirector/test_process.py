@@ -20,6 +20,7 @@ import pytest
 
 from database.keys import Scope, create_key
 from redirector.pages import PAGES
+from stage.click_ids import split_location
 from stage.click_log import write_twin
 from stage.events import BROWSER
 from stage.journals import clicks_in, logged_records, records_in
@@ -86,8 +87,8 @@ def test_a_redirect_over_the_wire(process: RedirectorProcess, module_key: str) -
     assert (status, body) == (HTTPStatus.FOUND, b"")
     assert before - DATE_AGE_MAX <= parsedate_to_datetime(headers["date"]) <= datetime.now(UTC)
     shown = {name.lower(): value for name, value in headers.items() if name.lower() != "date"}
+    assert split_location(shown.pop("location"))[0] == DESTINATION
     assert shown == {
-        "location": DESTINATION,
         "cache-control": "private, no-store",
         "referrer-policy": "strict-origin-when-cross-origin",
         "x-robots-tag": "noindex",
@@ -105,6 +106,8 @@ def test_head_has_the_headers_of_get_and_no_body(process: RedirectorProcess, mod
     got, headed = asked(process, "GET", path), asked(process, "HEAD", path)
     for headers in (got[1], headed[1]):
         del headers["date"]
+        if "location" in headers:  # each click has an id of its own
+            headers.replace_header("location", split_location(headers["location"])[0])
     assert (headed[0], headed[1].items(), headed[2]) == (got[0], got[1].items(), b"")
     assert int(headed[1]["content-length"]) == len(got[2])
 

@@ -1,0 +1,1 @@
+"""What the redirector signs, and with which keys: those in Postgres, kept on its own disk too."""
