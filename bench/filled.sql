@@ -16,7 +16,7 @@ SELECT '\x62656e63682072ff', ($5::integer[])[link % cardinality($5) + 1], n, $1,
         ELSE '{"sec-fetch-dest": "document", "sec-fetch-mode": "navigate", "sec-fetch-site": "cross-site"}' END::jsonb,
     '{}', false, false,
     CASE WHEN n % 7 = 0 THEN 'not_counted' ELSE 'counted' END,
-    CASE WHEN n % 7 = 0 THEN '{named_bot:Slackbot}' ELSE '{}' END::text[], 'plain-1'
+    CASE WHEN n % 7 = 0 THEN '{named_bot:Slackbot}' ELSE '{}' END::text[], 'plain-2'
 FROM (
     SELECT n, exp(random() * ln($4 + 1))::bigint AS link, $1::date + interval '1 day' * random() AS instant
     FROM generate_series($2::bigint, $3::bigint) AS n

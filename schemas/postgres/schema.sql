@@ -32,8 +32,10 @@ CREATE TABLE programme (
     timezone text NOT NULL DEFAULT 'UTC',
     first_weekday smallint NOT NULL DEFAULT 0,
     updated_at timestamptz NOT NULL DEFAULT now(),
+    repeats text NOT NULL DEFAULT 'day',
     CONSTRAINT programme_only_row_check CHECK (only_row),
-    CONSTRAINT programme_first_weekday_check CHECK (first_weekday BETWEEN 0 AND 6)
+    CONSTRAINT programme_first_weekday_check CHECK (first_weekday BETWEEN 0 AND 6),
+    CONSTRAINT programme_repeats_check CHECK (repeats IN ('day', 'none'))
 );
 INSERT INTO programme DEFAULT VALUES;
 
@@ -280,10 +282,25 @@ CREATE TABLE click (
     reasons text[] NOT NULL,
     rules_version text NOT NULL,
     verdict_version integer NOT NULL DEFAULT 1,
+    visitor_local boolean NOT NULL DEFAULT false,
     CONSTRAINT click_pkey PRIMARY KEY (journal, partition, seq, occurred_on),
     CONSTRAINT click_verdict_check CHECK (verdict IN ('counted', 'not_counted', 'review'))
 ) PARTITION BY RANGE (occurred_on);
 CREATE INDEX click_advocate_id_local_day_idx ON click (advocate_id, local_day, partition, log_offset);
+
+-- writer: the aggregator. Slots that are held: of a visitor's counted clicks on a link and local day, the first in
+-- canonical order, which `partition`, `log_offset`, `journal` and `seq` name. Let go with the day's raw clicks.
+CREATE TABLE slot (
+    day date NOT NULL,
+    advocate_id text COLLATE "C" NOT NULL,
+    visitor text COLLATE "C" NOT NULL,
+    link_id bigint NOT NULL,
+    partition integer NOT NULL,
+    log_offset bigint NOT NULL,
+    journal bytea NOT NULL,
+    seq bigint NOT NULL,
+    CONSTRAINT slot_pkey PRIMARY KEY (day, advocate_id, visitor, link_id)
+);
 
 -- writer: the aggregator's housekeeping. One row: raw clicks of earlier UTC dates were let go, their counts stay.
 CREATE TABLE raw_horizon (
@@ -303,6 +320,7 @@ CREATE TABLE counts_change_counter (
 
 -- writer: the aggregator, and `advolink rebuild`.
 -- `partition` is the one that all clicks of the key come through; `change` is the number of the row's last change in it.
+-- `visitors`: how many different ones have a counted click, whichever of the advocate's links it is on.
 CREATE TABLE advocate_day (
     advocate_id text COLLATE "C" NOT NULL,
     day date NOT NULL,
@@ -312,13 +330,14 @@ CREATE TABLE advocate_day (
     review_clicks bigint NOT NULL,
     partition integer NOT NULL,
     change bigint NOT NULL,
+    visitors bigint NOT NULL DEFAULT 0,
     CONSTRAINT advocate_day_pkey PRIMARY KEY (advocate_id, day),
     CONSTRAINT advocate_day_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks),
     CONSTRAINT advocate_day_partition_change_key UNIQUE (partition, change)
 ) WITH (fillfactor = 70);
 CREATE INDEX advocate_day_day_idx ON advocate_day (day);
 
--- writer: the aggregator, and `advolink rebuild`. A quarter is the sum of its days.
+-- writer: the aggregator, and `advolink rebuild`. A quarter is the sum of its days, and `visitor_days` of their visitors.
 CREATE TABLE advocate_quarter (
     advocate_id text COLLATE "C" NOT NULL,
     quarter_start date NOT NULL,
@@ -328,6 +347,7 @@ CREATE TABLE advocate_quarter (
     review_clicks bigint NOT NULL,
     partition integer NOT NULL,
     change bigint NOT NULL,
+    visitor_days bigint NOT NULL DEFAULT 0,
     CONSTRAINT advocate_quarter_pkey PRIMARY KEY (advocate_id, quarter_start),
     CONSTRAINT advocate_quarter_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks),
     CONSTRAINT advocate_quarter_partition_change_key UNIQUE (partition, change)
@@ -343,6 +363,7 @@ CREATE TABLE link_day (
     review_clicks bigint NOT NULL,
     partition integer NOT NULL,
     change bigint NOT NULL,
+    visitors bigint NOT NULL DEFAULT 0,
     CONSTRAINT link_day_pkey PRIMARY KEY (link_id, day),
     CONSTRAINT link_day_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks),
     CONSTRAINT link_day_partition_change_key UNIQUE (partition, change)
@@ -359,8 +380,8 @@ CREATE TABLE counts_rebuild (
     rows_corrected bigint NOT NULL
 );
 
--- writer: the command `advolink rebuild`. Each counts row it corrected: raw, counted, not counted and in review before
--- (null: there was no such row) and after.
+-- writer: the command `advolink rebuild`. Each counts row it corrected: raw, counted, not counted, in review and visitors
+-- (visitor days of a quarter) before (null: there was no such row) and after.
 CREATE TABLE counts_correction (
     rebuild_id bigint NOT NULL,
     counts text NOT NULL,

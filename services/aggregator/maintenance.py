@@ -56,6 +56,7 @@ async def tidy_up(house: House, now: datetime) -> None:
     await house.store.ensure_days([today + timedelta(days=ahead) for ahead in range(-1, DAYS_AHEAD + 1)])
     if house.retention.raw is not None:
         await _let_raw_days_go(house.raw_days, now - house.retention.raw)
+    await house.raw_days.let_slots_go()
     if house.event_log is not None and house.retention.log is not None:
         await _expire(house.store, house.event_log, house.retention.log)
 

@@ -21,7 +21,9 @@ class Reason(StrEnum):
     PREVIEW_HEADER = "preview_header"
     USER_AGENT_MISSING = "user_agent_missing"
     NAMED_BOT = "named_bot"
+    SELF_CLICK = "self_click"
     TEST = "test"
+    REPEAT = "repeat"
 
 
 class LinkState(StrEnum):

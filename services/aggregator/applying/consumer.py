@@ -190,15 +190,15 @@ class PartitionConsumer:
                 outcome, recent = batch.settle(book, self._limit, self._recent)
                 await writer.write_dead_letters(outcome.dead_letters)
                 await writer.write_book(book)
-                await writer.write_clicks(outcome.rows, outcome.folded)
+                await writer.write_clicks(outcome.clicks)
         self._recent = recent
         self._count(batch.record_count, outcome)
         return replace(claim, next_offset=batch.next_offset, stopped=None)
 
     async def _prepared(self, claim: Claim, records: Sequence[LoggedRecord | StrayRecord]) -> Preparation:
         """`records` made ready, and as many of those behind them as are at hand and fit into a batch."""
-        zone = claim.programme.calendar.zone
-        batch = Preparation(Way(self._stream, self._partition, zone, *self._judged_by, datetime.now(UTC)))
+        judged_by = (claim.programme.calendar.zone, claim.programme.repeats, *self._judged_by)
+        batch = Preparation(Way(self._stream, self._partition, *judged_by, datetime.now(UTC)))
         while records:
             batch.add(records)
             if batch.full or len(records) < READ_RECORDS_MAX or batch.record_count >= BATCH_RECORDS_MAX:
@@ -224,10 +224,10 @@ class PartitionConsumer:
         metrics.holes_filled.labels(self._stream).inc(outcome.holes_filled)
         for dead in outcome.dead_letters:
             metrics.dead_letters.labels(dead.reason).inc()
-        for (verdict, reasons), clicks in outcome.judged.items():
+        for (verdict, reasons), clicks in outcome.clicks.judged.items():
             metrics.verdicts.labels(verdict, _deciding(reasons)).inc(clicks)
         now = datetime.now(UTC)
-        metrics.visible_after.observe_all((now - instant).total_seconds() for instant in outcome.captured_at)
+        metrics.visible_after.observe_all((now - instant).total_seconds() for instant in outcome.clicks.captured_at)
 
     async def _stop(self, reason: StopReason, detail: str) -> None:
         """Let everybody know that the partition stands still. Where Postgres is away, it will be found so again."""

@@ -19,12 +19,13 @@ from link_events.values import value
 
 @dataclass(slots=True)
 class ClickCounts:
-    """Clicks, and how they were judged; the verdicts add up to the whole."""
+    """Clicks, how they were judged, which adds up to the whole, and visitors: of a day, or visitor days."""
 
     raw: int = 0
     counted: int = 0
     not_counted: int = 0
     review: int = 0
+    visitors: int = 0
 
     def add(self, verdict: Verdict) -> None:
         """One more click, of this verdict."""
@@ -36,12 +37,18 @@ class ClickCounts:
         else:
             self.review += 1
 
+    def turn(self, before: Verdict, after: Verdict) -> None:
+        """A click that was of one verdict is of another."""
+        for verdict, clicks in ((before, -1), (after, 1)):
+            setattr(self, verdict.value, getattr(self, verdict.value) + clicks)
+
     def merge(self, other: "ClickCounts") -> None:
         """All clicks of `other`."""
         self.raw += other.raw
         self.counted += other.counted
         self.not_counted += other.not_counted
         self.review += other.review
+        self.visitors += other.visitors
 
 
 @value(frozen=True, slots=True)

@@ -6,7 +6,6 @@ cost a third more), before Postgres is asked anything. Whether the batch was tha
 are; where it was not, the same records go the careful way, with the same functions.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -23,42 +22,28 @@ from aggregator.applying.batch import (
     raw_dates,
     read_records,
 )
-from aggregator.applying.click_rows import click_rows
 from aggregator.applying.dead_letter_limit import DeadLetterLimit, Recent
-from aggregator.applying.fold import Folded, JudgedClick
+from aggregator.applying.fold import JudgedClick
+from aggregator.applying.gathering import Gathered
 from aggregator.applying.seqs import Run, SeqBook
-from aggregator.judge import Context, Rules
+from aggregator.judge import Context, Repeats, Rules
 from event_log.contract import LoggedRecord, StrayRecord
 from link_events.events import Sealed
 from link_events.identity import JournalId
-from link_events.reasons import Verdict
 from link_events.streams import Offset, Partition, Stream
 
 PIECE_RECORDS: Final = 256
 """Some 500 kB of objects."""
-
-Judged = tuple[Verdict, tuple[str, ...]]
 
 
 @dataclass(slots=True)
 class Outcome:
     """What a batch writes, and what is told of it when it is committed."""
 
-    rows: list[bytes] = field(default_factory=list)
-    folded: Folded = field(default_factory=Folded)
+    clicks: Gathered
     dead_letters: list[DeadLetter] = field(default_factory=list)
     duplicates: int = 0
     holes_filled: int = 0
-    judged: Counter[Judged] = field(default_factory=Counter)
-    captured_at: list[datetime] = field(default_factory=list)
-
-    def take(self, clicks: Sequence[JudgedClick]) -> None:
-        """Add judged clicks."""
-        if clicks:
-            self.rows.append(click_rows(clicks))
-            self.folded.add(clicks)
-            self.judged.update([(one.judgement.verdict, one.judgement.reasons) for one in clicks])
-            self.captured_at += [one.captured_at for one in clicks]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +53,7 @@ class Way:
     stream: Stream
     partition: Partition
     zone: ZoneInfo
+    repeats: Repeats
     context: Context
     rules: Rules
     now: datetime
@@ -90,7 +76,7 @@ class Preparation:
         self._records: list[LoggedRecord | StrayRecord] = []
         self._runs: list[Run] = []
         self._is_simple = True
-        self._outcome = Outcome()
+        self._outcome = Outcome(Gathered(way.repeats))
         self.dates: set[date] = set()
         self.full = False
 
@@ -127,19 +113,15 @@ class Preparation:
             DeadLetterRatioError: the batch is not to be committed.
         """
         if self._is_simple and book.admit_runs(self._runs):
-            self._outcome.folded.add_quarters()
-            return self._outcome, limit.check_places(recent, len(self._outcome.captured_at), ())
+            return self._outcome, limit.check_places(recent, len(self._outcome.clicks.rows), ())
         return self._settle_carefully(book, limit, recent)
 
     def _settle_carefully(self, book: SeqBook, limit: DeadLetterLimit, recent: Recent) -> tuple[Outcome, Recent]:
         admitted = admit(self._way.read(self._records), book)
         after = limit.check(recent, admitted)
-        outcome = Outcome(
-            dead_letters=admitted.dead_letters, duplicates=admitted.duplicates, holes_filled=admitted.holes_filled
-        )
-        outcome.take(self._way.judge(admitted.clicks))
-        outcome.folded.add_quarters()
-        return outcome, after
+        clicks = Gathered(self._way.repeats)
+        clicks.take(self._way.judge(admitted.clicks))
+        return Outcome(clicks, admitted.dead_letters, admitted.duplicates, admitted.holes_filled), after
 
     def _add_piece(self, records: Sequence[LoggedRecord | StrayRecord]) -> None:
         read = self._way.read(records)
@@ -159,7 +141,7 @@ class Preparation:
             self._is_simple = False
             return
         self._note_runs(events)
-        self._outcome.take(self._way.judge(events))
+        self._outcome.clicks.take(self._way.judge(events))
 
     def _note_runs(self, events: Sequence[ReadRecord]) -> None:
         runs = self._runs

@@ -18,7 +18,9 @@ import asyncpg
 from aggregator.applying.batch import DeadLetter
 from aggregator.applying.click_rows import CLICK_COLUMNS, copied
 from aggregator.applying.fold import ClickCounts, Folded
+from aggregator.applying.gathering import Contender, Gathered, KnownVisitor
 from aggregator.applying.seqs import Closing, Hole, SeqBook, Watermark
+from aggregator.judge import Place, Slot
 from aggregator.programme.store import Programme, hold_programme, read_programme
 from database.pool import Connection, Pool, connected, only_row
 from database.queries import load_queries
@@ -185,22 +187,38 @@ class BatchWriter:
         if dead_letters:
             await self._put("put_dead_letters", [_dead_letter_row(dead) for dead in dead_letters])
 
-    async def write_clicks(self, rows: Collection[bytes], folded: Folded) -> None:
-        """Store raw clicks by binary COPY (pieces of `click_rows`), and add what they add up to to the counts.
+    async def write_clicks(self, clicks: Gathered) -> None:
+        """Settle who gets which slot, store raw clicks by binary COPY, and add what they add up to to the counts.
 
         Last of all that a batch does: from here on the partition's counter of changes is held.
 
         Raises:
             DayGoneError: the raw partition of a day is not there any more.
         """
-        if not rows:
+        if not clicks.rows:
             return
+        clicks.settle(await self._take_slots(clicks.contenders))
+        await self._copy(clicks.rows)
+        await self._add_counts(clicks.folded)
+
+    async def _take_slots(self, contenders: Mapping[Slot, Contender]) -> Sequence[KnownVisitor]:
+        """Give every slot that nobody holds to the one that asks; of which visitors something was there before."""
+        if not contenders:
+            return ()
+        slots = list(contenders)
+        columns = [*zip(*slots, strict=True), *zip(*(one.place for one in contenders.values()), strict=True)]
+        rows = await self._connection.fetch(_SQL["take_slots"], *map(list, columns))
+        return [_known_visitor(slots, dict(row)) for row in rows]
+
+    async def _copy(self, rows: Sequence[bytes]) -> None:
         try:
             await self._connection.copy_to_table("click", source=copied(rows), columns=CLICK_COLUMNS, format="binary")
         except asyncpg.CheckViolationError as error:
             if error.constraint_name is not None:
                 raise
             raise DayGoneError(str(error)) from error
+
+    async def _add_counts(self, folded: Folded) -> None:
         lists = [_counts_columns(counts) for counts in (folded.link_day, folded.advocate_day, folded.advocate_quarter)]
         changes = sum(len(columns[0]) for columns in lists)
         await self._connection.execute(_SQL["add_counts"], self._key[1], changes, *chain.from_iterable(lists))
@@ -253,6 +271,11 @@ def _hole_row(hole: Hole) -> tuple[Any, ...]:
     return (hole.journal, hole.seq_from, hole.seq_to, hole.kind, hole.captured_after, hole.opened_at, *closed)
 
 
+def _known_visitor(asked: Sequence[Slot], row: Mapping[str, Any]) -> KnownVisitor:
+    holder = Place(row["partition"], row["log_offset"], row["journal"], row["seq"]) if row["is_held"] else None
+    return KnownVisitor(asked[row["number"] - 1], holder)
+
+
 def _dead_letter_row(dead: DeadLetter) -> tuple[Any, ...]:
     logged = dead.logged
     why = (dead.reason, dead.detail, logged.logged_at)
@@ -262,8 +285,9 @@ def _dead_letter_row(dead: DeadLetter) -> tuple[Any, ...]:
 
 
 def _counts_columns(counts: Mapping[tuple[Any, date], ClickCounts]) -> list[list[Any]]:
-    """Rows of a counts table by columns, in key order: key, day, raw, counted, not counted, in review."""
+    """Rows of a counts table by columns, in key order: key, day, raw, counted, not counted, in review, visitors."""
     rows = [
-        (name, day, one.raw, one.counted, one.not_counted, one.review) for (name, day), one in sorted(counts.items())
+        (name, day, one.raw, one.counted, one.not_counted, one.review, one.visitors)
+        for (name, day), one in sorted(counts.items())
     ]
     return list(map(list, zip(*rows, strict=True)))

@@ -80,6 +80,28 @@ WHERE NOT EXISTS (
         AND (kept.journal, kept.seq, kept.value) IS NOT DISTINCT FROM (dead.journal, dead.seq, dead.value)
 );
 
+-- take_slots: Give each slot to the click that asks for it unless somebody holds it, and tell of which visitors their
+-- advocate had something that day before: the holder of the slot if there is one, else of any other. The slots of a
+-- click come through one partition, which this transaction holds: what it sees is all there is. Sought slot by slot, for
+-- a plan made while the table was small would read all of it for ever.
+WITH asked AS MATERIALIZED (
+    SELECT * FROM unnest(
+        $1::date[], $2::text[], $3::text[], $4::bigint[], $5::integer[], $6::bigint[], $7::bytea[], $8::bigint[]
+    ) WITH ORDINALITY AS asked (day, advocate_id, visitor, link_id, partition, log_offset, journal, seq, number)
+), taken AS (
+    INSERT INTO slot (day, advocate_id, visitor, link_id, partition, log_offset, journal, seq)
+    SELECT day, advocate_id, visitor, link_id, partition, log_offset, journal, seq
+    FROM asked ORDER BY day, advocate_id, visitor, link_id
+    ON CONFLICT ON CONSTRAINT slot_pkey DO NOTHING
+)
+SELECT number, known.* FROM asked
+CROSS JOIN LATERAL (
+    SELECT slot.link_id = asked.link_id AS is_held, slot.partition, slot.log_offset, slot.journal, slot.seq
+    FROM slot
+    WHERE slot.day = asked.day AND slot.advocate_id = asked.advocate_id AND slot.visitor = asked.visitor
+    ORDER BY slot.link_id <> asked.link_id LIMIT 1
+) AS known;
+
 -- add_counts: Add to the counts of a partition, each row with the next number of its changes. The counter's row is held
 -- from here to the commit, and whoever changes counts takes it first: numbers are in commit order, and nobody waits in a
 -- circle. Three lists of rows, each behind its keys: links' days, advocates' days, advocates' quarters.
@@ -90,43 +112,50 @@ WITH counter AS (
     RETURNING last_change - $2 AS before
 ), link_days AS (
     INSERT INTO link_day AS known (
-        link_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, partition, change
+        link_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitors, partition, change
     )
-    SELECT link_id, day, raw, counted, not_counted, review, $1, before + place
-    FROM counter, unnest($3::bigint[], $4::date[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
-        WITH ORDINALITY AS added (link_id, day, raw, counted, not_counted, review, place)
+    SELECT link_id, day, raw, counted, not_counted, review, visitors, $1, before + place
+    FROM counter, unnest(
+        $3::bigint[], $4::date[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[]
+    ) WITH ORDINALITY AS added (link_id, day, raw, counted, not_counted, review, visitors, place)
     ON CONFLICT ON CONSTRAINT link_day_pkey DO UPDATE SET
         raw_clicks = known.raw_clicks + excluded.raw_clicks,
         counted_clicks = known.counted_clicks + excluded.counted_clicks,
         not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
         review_clicks = known.review_clicks + excluded.review_clicks,
+        visitors = known.visitors + excluded.visitors,
         partition = excluded.partition, change = excluded.change
 ), advocate_days AS (
     INSERT INTO advocate_day AS known (
-        advocate_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, partition, change
+        advocate_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitors, partition, change
     )
-    SELECT advocate_id, day, raw, counted, not_counted, review, $1, before + cardinality($3) + place
-    FROM counter, unnest($9::text[], $10::date[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[])
-        WITH ORDINALITY AS added (advocate_id, day, raw, counted, not_counted, review, place)
+    SELECT advocate_id, day, raw, counted, not_counted, review, visitors, $1, before + cardinality($3) + place
+    FROM counter, unnest(
+        $10::text[], $11::date[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[]
+    ) WITH ORDINALITY AS added (advocate_id, day, raw, counted, not_counted, review, visitors, place)
     ON CONFLICT ON CONSTRAINT advocate_day_pkey DO UPDATE SET
         raw_clicks = known.raw_clicks + excluded.raw_clicks,
         counted_clicks = known.counted_clicks + excluded.counted_clicks,
         not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
         review_clicks = known.review_clicks + excluded.review_clicks,
+        visitors = known.visitors + excluded.visitors,
         partition = excluded.partition, change = excluded.change
 )
 INSERT INTO advocate_quarter AS known (
-    advocate_id, quarter_start, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, partition, change
+    advocate_id, quarter_start, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitor_days, partition,
+    change
 )
-SELECT advocate_id, quarter_start, raw, counted, not_counted, review, $1,
-    before + cardinality($3) + cardinality($9) + place
-FROM counter, unnest($15::text[], $16::date[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[])
-    WITH ORDINALITY AS added (advocate_id, quarter_start, raw, counted, not_counted, review, place)
+SELECT advocate_id, quarter_start, raw, counted, not_counted, review, visitor_days, $1,
+    before + cardinality($3) + cardinality($10) + place
+FROM counter, unnest(
+    $17::text[], $18::date[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[]
+) WITH ORDINALITY AS added (advocate_id, quarter_start, raw, counted, not_counted, review, visitor_days, place)
 ON CONFLICT ON CONSTRAINT advocate_quarter_pkey DO UPDATE SET
     raw_clicks = known.raw_clicks + excluded.raw_clicks,
     counted_clicks = known.counted_clicks + excluded.counted_clicks,
     not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
     review_clicks = known.review_clicks + excluded.review_clicks,
+    visitor_days = known.visitor_days + excluded.visitor_days,
     partition = excluded.partition, change = excluded.change;
 
 -- standings: Where every partition of a stream stands.

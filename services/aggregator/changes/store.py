@@ -24,7 +24,10 @@ _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A counts row as it is now, and the number of its last change. It has an advocate or a link, as its table says."""
+    """A counts row as it is now, and the number of its last change. It has an advocate or a link, as its table says.
+
+    `visitors` of a quarter are visitor days.
+    """
 
     counts: CountsTable
     partition: Partition
@@ -36,6 +39,7 @@ class Change:
     counted_clicks: int
     not_counted_clicks: int
     review_clicks: int
+    visitors: int
 
 
 @dataclass(frozen=True, slots=True)

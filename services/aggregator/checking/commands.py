@@ -28,7 +28,7 @@ WORKERS: Final = 2
 """Processes of Postgres that may help; more are slower beside everything else that runs."""
 
 COLUMNS: Final = ("counts", "key", "start", "stored", "expected", "partition")
-NUMBERS: Final = "Numbers are raw/counted/not counted/review."
+NUMBERS: Final = "Numbers are raw/counted/not counted/review/visitors (of a quarter: visitor days)."
 
 _day: Final = click.DateTime(["%Y-%m-%d"])
 

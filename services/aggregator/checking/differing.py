@@ -15,12 +15,13 @@ from link_events.streams import Partition
 
 
 class Clicks(NamedTuple):
-    """The numbers of a counts row."""
+    """The numbers of a counts row; `visitors` of a quarter are visitor days."""
 
     raw: int = 0
     counted: int = 0
     not_counted: int = 0
     review: int = 0
+    visitors: int = 0
 
     def plus(self, other: "Clicks") -> "Clicks":
         """Each number with that of `other` added."""

@@ -119,5 +119,6 @@ def told(one: Difference) -> str:
     )
     return (
         f"counts drifted: {one.counts} {one.key} {one.start}: {stored} is stored, "
-        f"{'/'.join(map(str, one.expected))} is what its clicks add up to (raw/counted/not counted/review){partitions}"
+        f"{'/'.join(map(str, one.expected))} is what its clicks add up to "
+        f"(raw/counted/not counted/review/visitors){partitions}"
     )

@@ -151,8 +151,6 @@ def _difference(start: date, row: Mapping[str, Any]) -> Difference:
         start=start,
         partition=Partition(stored_partition if fits else lowest),
         stored_partition=None if stored_partition is None else Partition(stored_partition),
-        stored=None
-        if stored_partition is None
-        else Clicks(row["raw_clicks"], row["counted_clicks"], row["not_counted_clicks"], row["review_clicks"]),
+        stored=None if stored_partition is None else Clicks(*(row[f"stored_{name}"] for name in Clicks._fields)),
         expected=Clicks(*(row[name] or 0 for name in Clicks._fields)),
     )

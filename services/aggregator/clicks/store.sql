@@ -2,13 +2,13 @@
 SELECT * FROM click WHERE journal = $1 AND partition = $2 AND seq = $3;
 
 -- counts_of_click: The counts rows that a click of an advocate ($1), local day ($2), quarter ($3) and link ($4) is in.
-SELECT 'advocate_day' AS counts, raw_clicks, counted_clicks, not_counted_clicks, review_clicks
+SELECT 'advocate_day' AS counts, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitors
 FROM advocate_day WHERE advocate_id = $1 AND day = $2
 UNION ALL
-SELECT 'advocate_quarter', raw_clicks, counted_clicks, not_counted_clicks, review_clicks
+SELECT 'advocate_quarter', raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitor_days
 FROM advocate_quarter WHERE advocate_id = $1 AND quarter_start = $3
 UNION ALL
-SELECT 'link_day', raw_clicks, counted_clicks, not_counted_clicks, review_clicks
+SELECT 'link_day', raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitors
 FROM link_day WHERE link_id = $4 AND day = $2;
 
 -- watermark_of: How far a journal is applied in a partition.

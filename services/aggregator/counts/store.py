@@ -19,7 +19,7 @@ _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 @dataclass(frozen=True, slots=True)
 class CountsRow:
-    """Counts of one period, of one advocate or link where they are grouped."""
+    """Counts of one period, of one advocate or link where they are grouped. Visitors of its days are added up."""
 
     period: Period
     partial: bool
@@ -27,6 +27,7 @@ class CountsRow:
     counted_clicks: int
     not_counted_clicks: int
     review_clicks: int
+    visitors: int
     advocate_id: AdvocateId | None = None
     link_id: LinkId | None = None
     code: Code | None = None
@@ -116,4 +117,5 @@ def _row(row: Mapping[str, Any], cut: Cut) -> CountsRow:
 
 
 def _clicks(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("raw_clicks", "counted_clicks", "not_counted_clicks", "review_clicks")}
+    names = ("raw_clicks", "counted_clicks", "not_counted_clicks", "review_clicks", "visitors")
+    return {name: row[name] for name in names}

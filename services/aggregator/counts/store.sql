@@ -11,18 +11,18 @@ SELECT EXISTS (SELECT FROM advocate WHERE advocate_id = $1)
 -- advocate_periods: One advocate's counts by the place of each period among its starts.
 SELECT width_bucket(day, $4::date[]) AS place, sum(raw_clicks)::bigint AS raw_clicks,
     sum(counted_clicks)::bigint AS counted_clicks, sum(not_counted_clicks)::bigint AS not_counted_clicks,
-    sum(review_clicks)::bigint AS review_clicks
+    sum(review_clicks)::bigint AS review_clicks, sum(visitors)::bigint AS visitors
 FROM advocate_day WHERE advocate_id = $1 AND day BETWEEN $2 AND $3
 GROUP BY place ORDER BY place;
 
 -- advocate_quarters: One advocate's counts by quarter.
-SELECT quarter_start, raw_clicks, counted_clicks, not_counted_clicks, review_clicks
+SELECT quarter_start, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitor_days AS visitors
 FROM advocate_quarter WHERE advocate_id = $1 ORDER BY quarter_start;
 
 -- by_advocate: Every advocate's counts by period, after a key.
 SELECT advocate_id, width_bucket(day, $3::date[]) AS place, sum(raw_clicks)::bigint AS raw_clicks,
     sum(counted_clicks)::bigint AS counted_clicks, sum(not_counted_clicks)::bigint AS not_counted_clicks,
-    sum(review_clicks)::bigint AS review_clicks
+    sum(review_clicks)::bigint AS review_clicks, sum(visitors)::bigint AS visitors
 FROM advocate_day
 WHERE day BETWEEN $1 AND $2 AND advocate_id >= $4
 GROUP BY advocate_id, place HAVING (advocate_id, width_bucket(day, $3::date[])) > ($4, $5::integer)
@@ -33,7 +33,7 @@ SELECT summed.*, link.code, link.advocate_id
 FROM (
     SELECT link_id, width_bucket(day, $3::date[]) AS place, sum(raw_clicks)::bigint AS raw_clicks,
         sum(counted_clicks)::bigint AS counted_clicks, sum(not_counted_clicks)::bigint AS not_counted_clicks,
-        sum(review_clicks)::bigint AS review_clicks
+        sum(review_clicks)::bigint AS review_clicks, sum(visitors)::bigint AS visitors
     FROM link_day
     WHERE day BETWEEN $1 AND $2 AND link_id >= $4
     GROUP BY link_id, place HAVING (link_id, width_bucket(day, $3::date[])) > ($4, $5::integer)

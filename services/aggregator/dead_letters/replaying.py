@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aggregator.applying.batch import DeadLetter, ReadRecord, admit, judge_clicks, raw_dates, read_records
-from aggregator.applying.click_rows import click_rows
-from aggregator.applying.fold import fold
+from aggregator.applying.gathering import Gathered
 from aggregator.applying.store import DayGoneError
 from aggregator.dead_letters.outcomes import NO_ORIGIN_SENTENCE, Ending, Outcome, closed_before, unknown
 from aggregator.dead_letters.store import DeadLetterStore, HeldDeadLetter
@@ -74,9 +73,10 @@ class Replayer:
         writer = held.writer
         book = await writer.book({read.logged.record.journal})
         admitted = admit([read], book)
-        judged = judge_clicks(admitted.clicks, held.programme.calendar.zone, self.context, self.rules)
+        clicks = Gathered(held.programme.repeats)
+        clicks.take(judge_clicks(admitted.clicks, held.programme.calendar.zone, self.context, self.rules))
         await writer.write_book(book)
-        await writer.write_clicks([click_rows(judged)] if judged else [], fold(judged))
+        await writer.write_clicks(clicks)
 
 
 def _read(dead: StoredDeadLetter, origin: Origin, replacement: bytes | None, now: datetime) -> ReadRecord | DeadLetter:

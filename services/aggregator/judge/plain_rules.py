@@ -1,6 +1,7 @@
-"""The first rules: what a click says about itself that makes it no person's click.
+"""The first rules: what a click says about itself that makes it no person's click, or no one else's.
 
-Each check takes a click and its context and returns the reason that matched, or None. `PLAIN_RULES` is the list to
+Whether it repeats another is asked of those that count by these (`slots`), for that takes more than the click. Each
+check takes a click and its context and returns the reason that matched, or None. `PLAIN_RULES` is the list to
 read first. A change to a check, to the order or to the named agents needs a new version.
 """
 
@@ -53,13 +54,18 @@ def named_bot(click: Click, context: Context) -> str | None:
     return None if agent is None else f"{Reason.NAMED_BOT}:{agent.name}"
 
 
+def self_click(click: Click, _context: Context) -> str | None:
+    """The advocate's own: it came with the cookie that the redirector had signed for them."""
+    return Reason.SELF_CLICK if click.self_click else None
+
+
 def marked_test(click: Click, _context: Context) -> str | None:
     """The link, or the click, is somebody's test."""
     return Reason.TEST if click.test else None
 
 
 PLAIN_RULES: Final = Rules(
-    version="plain-1",
+    version="plain-2",
     checks=(
         inactive_link,
         method_head,
@@ -68,6 +74,7 @@ PLAIN_RULES: Final = Rules(
         preview_header,
         user_agent_missing,
         named_bot,
+        self_click,
         marked_test,
     ),
 )

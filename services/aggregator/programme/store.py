@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from aggregator.errors import UnknownZoneError, ZoneInUseError
+from aggregator.judge import Repeats
 from database.pool import Connection, Pool, connected, only_row
 from database.queries import load_queries
 from link_events.periods import Calendar, Weekday, zone_named
@@ -14,10 +15,11 @@ _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 @dataclass(frozen=True, slots=True)
 class Programme:
-    """By which zone and weeks a company counts."""
+    """By which zone and weeks a company counts, and when further clicks are repeats."""
 
     timezone: str = "UTC"
     first_weekday: Weekday = Weekday.MONDAY
+    repeats: Repeats = Repeats.DAY
 
     @property
     def calendar(self) -> Calendar:
@@ -46,8 +48,8 @@ class ProgrammeStore:
     async def change(self, wanted: Programme) -> None:
         """Change the programme.
 
-        A batch that was folded by the old zone cannot commit afterwards: the fence makes its compare-and-set fail. A
-        partition that is being claimed for the first time has no row to fence yet: its claim waits, or we do.
+        A batch that was judged and folded by the old one cannot commit afterwards: the fence makes its compare-and-set
+        fail. A partition that is being claimed for the first time has no row to fence yet: its claim waits, or we do.
 
         Raises:
             ZoneInUseError: clicks are stored, and their local days would be wrong in another zone.
@@ -58,7 +60,7 @@ class ProgrammeStore:
             current = await read_programme(connection)
             if wanted.timezone != current.timezone and await connection.fetchval(_SQL["any_click"]):
                 raise ZoneInUseError(current.timezone)
-            await connection.execute(_SQL["update"], wanted.timezone, wanted.first_weekday)
+            await connection.execute(_SQL["update"], wanted.timezone, wanted.first_weekday, wanted.repeats)
 
 
 async def read_programme(connection: Connection) -> Programme:
@@ -73,4 +75,4 @@ async def hold_programme(connection: Connection) -> Programme:
 
 async def _read(connection: Connection, query: str) -> Programme:
     row = only_row(await connection.fetchrow(_SQL[query]))
-    return Programme(row["timezone"], Weekday(row["first_weekday"]))
+    return Programme(row["timezone"], Weekday(row["first_weekday"]), Repeats(row["repeats"]))

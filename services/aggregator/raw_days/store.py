@@ -1,7 +1,7 @@
 """Raw clicks by UTC date, and the horizon before which they were let go. Every call may raise DatabaseAwayError.
 
-Reads and writes raw_horizon, and drops partitions of click; no count ever changes by it. Whoever needs that nothing
-goes meanwhile begins with `hold_raw_clicks`.
+Reads and writes raw_horizon, drops partitions of click and deletes from slot; no count ever changes by it. Whoever
+needs that nothing goes meanwhile begins with `hold_raw_clicks`.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,9 @@ from database.pool import Connection, Pool, connected
 from database.queries import load_queries
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+
+SLOTS_MAX: Final = 5_000
+"""Of one transaction: no lock is held for longer than a batch holds one."""
 
 
 class RawDayStore:
@@ -42,6 +45,13 @@ class RawDayStore:
             except asyncpg.LockNotAvailableError:
                 return False
         return True
+
+    async def let_slots_go(self) -> None:
+        """Forget who holds the slots of days whose raw clicks are gone, some at a time."""
+        gone = SLOTS_MAX
+        while gone == SLOTS_MAX:
+            async with connected(self._pool) as connection:
+                gone = await connection.fetchval(_SQL["let_slots_go"], SLOTS_MAX)
 
 
 async def hold_raw_clicks(connection: Connection) -> None:

@@ -14,3 +14,15 @@ SELECT day FROM raw_date WHERE day < $1 ORDER BY day;
 
 -- let_go: Drop the raw partition of a UTC date and move the horizon; fails at once where raw clicks are being read.
 SELECT click_day_let_go($1);
+
+-- let_slots_go: Forget who holds the slots of local days whose raw clicks were all let go, $1 at most: a local day lies
+-- within a day of its UTC date. One that a batch works on is left for the next round.
+WITH gone AS (
+    SELECT day, advocate_id, visitor, link_id FROM slot WHERE day < (SELECT kept_from FROM raw_horizon) - 1
+    LIMIT $1 FOR UPDATE SKIP LOCKED
+), deleted AS (
+    DELETE FROM slot USING gone
+    WHERE (slot.day, slot.advocate_id, slot.visitor, slot.link_id)
+        = (gone.day, gone.advocate_id, gone.visitor, gone.link_id)
+)
+SELECT count(*) FROM gone;

@@ -17,7 +17,8 @@ CREATE TEMPORARY TABLE counts_off (
     raw bigint NOT NULL,
     counted bigint NOT NULL,
     not_counted bigint NOT NULL,
-    review bigint NOT NULL
+    review bigint NOT NULL,
+    visitors bigint NOT NULL
 );
 
 -- make_numbered: The same with the place of each among the changes of its partition, and how many these are.
@@ -45,67 +46,83 @@ RETURNING rebuild_id, rows_corrected;
 -- correct_link_days: Add to each row what it is off by, and keep what it was and what it is.
 WITH corrected AS (
     INSERT INTO link_day AS known (
-        link_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, partition, change
+        link_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitors, partition, change
     )
-    SELECT key::bigint, start, raw, counted, not_counted, review, partition, last_change - total + place
+    SELECT key::bigint, start, raw, counted, not_counted, review, visitors, partition,
+        last_change - total + place
     FROM counts_numbered JOIN counts_change_counter USING (partition) WHERE counts = 'link_day'
     ON CONFLICT ON CONSTRAINT link_day_pkey DO UPDATE SET
         raw_clicks = known.raw_clicks + excluded.raw_clicks,
         counted_clicks = known.counted_clicks + excluded.counted_clicks,
         not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
         review_clicks = known.review_clicks + excluded.review_clicks,
+        visitors = known.visitors + excluded.visitors,
         partition = excluded.partition, change = excluded.change
-    RETURNING link_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks
+    RETURNING link_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitors
 )
 INSERT INTO counts_correction (rebuild_id, counts, key, start, before, after)
 SELECT $1, 'link_day', link_id::text, day,
     CASE WHEN was.change IS NOT NULL
-        THEN ARRAY[was.raw_clicks, was.counted_clicks, was.not_counted_clicks, was.review_clicks] END,
-    ARRAY[corrected.raw_clicks, corrected.counted_clicks, corrected.not_counted_clicks, corrected.review_clicks]
+        THEN ARRAY[was.raw_clicks, was.counted_clicks, was.not_counted_clicks, was.review_clicks, was.visitors] END,
+    ARRAY[
+        corrected.raw_clicks, corrected.counted_clicks, corrected.not_counted_clicks, corrected.review_clicks,
+        corrected.visitors
+    ]
 FROM corrected LEFT JOIN link_day AS was USING (link_id, day);
 
 -- correct_advocate_days: The same for advocates' days.
 WITH corrected AS (
     INSERT INTO advocate_day AS known (
-        advocate_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, partition, change
+        advocate_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitors, partition, change
     )
-    SELECT key, start, raw, counted, not_counted, review, partition, last_change - total + place
+    SELECT key, start, raw, counted, not_counted, review, visitors, partition,
+        last_change - total + place
     FROM counts_numbered JOIN counts_change_counter USING (partition) WHERE counts = 'advocate_day'
     ON CONFLICT ON CONSTRAINT advocate_day_pkey DO UPDATE SET
         raw_clicks = known.raw_clicks + excluded.raw_clicks,
         counted_clicks = known.counted_clicks + excluded.counted_clicks,
         not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
         review_clicks = known.review_clicks + excluded.review_clicks,
+        visitors = known.visitors + excluded.visitors,
         partition = excluded.partition, change = excluded.change
-    RETURNING advocate_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks
+    RETURNING advocate_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitors
 )
 INSERT INTO counts_correction (rebuild_id, counts, key, start, before, after)
 SELECT $1, 'advocate_day', advocate_id, day,
     CASE WHEN was.change IS NOT NULL
-        THEN ARRAY[was.raw_clicks, was.counted_clicks, was.not_counted_clicks, was.review_clicks] END,
-    ARRAY[corrected.raw_clicks, corrected.counted_clicks, corrected.not_counted_clicks, corrected.review_clicks]
+        THEN ARRAY[was.raw_clicks, was.counted_clicks, was.not_counted_clicks, was.review_clicks, was.visitors] END,
+    ARRAY[
+        corrected.raw_clicks, corrected.counted_clicks, corrected.not_counted_clicks, corrected.review_clicks,
+        corrected.visitors
+    ]
 FROM corrected LEFT JOIN advocate_day AS was USING (advocate_id, day);
 
 -- correct_advocate_quarters: The same for advocates' quarters.
 WITH corrected AS (
     INSERT INTO advocate_quarter AS known (
-        advocate_id, quarter_start, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, partition, change
+        advocate_id, quarter_start, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitor_days, partition,
+        change
     )
-    SELECT key, start, raw, counted, not_counted, review, partition, last_change - total + place
+    SELECT key, start, raw, counted, not_counted, review, visitors, partition,
+        last_change - total + place
     FROM counts_numbered JOIN counts_change_counter USING (partition) WHERE counts = 'advocate_quarter'
     ON CONFLICT ON CONSTRAINT advocate_quarter_pkey DO UPDATE SET
         raw_clicks = known.raw_clicks + excluded.raw_clicks,
         counted_clicks = known.counted_clicks + excluded.counted_clicks,
         not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
         review_clicks = known.review_clicks + excluded.review_clicks,
+        visitor_days = known.visitor_days + excluded.visitor_days,
         partition = excluded.partition, change = excluded.change
-    RETURNING advocate_id, quarter_start, raw_clicks, counted_clicks, not_counted_clicks, review_clicks
+    RETURNING advocate_id, quarter_start, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitor_days
 )
 INSERT INTO counts_correction (rebuild_id, counts, key, start, before, after)
 SELECT $1, 'advocate_quarter', advocate_id, quarter_start,
     CASE WHEN was.change IS NOT NULL
-        THEN ARRAY[was.raw_clicks, was.counted_clicks, was.not_counted_clicks, was.review_clicks] END,
-    ARRAY[corrected.raw_clicks, corrected.counted_clicks, corrected.not_counted_clicks, corrected.review_clicks]
+        THEN ARRAY[was.raw_clicks, was.counted_clicks, was.not_counted_clicks, was.review_clicks, was.visitor_days] END,
+    ARRAY[
+        corrected.raw_clicks, corrected.counted_clicks, corrected.not_counted_clicks, corrected.review_clicks,
+        corrected.visitor_days
+    ]
 FROM corrected LEFT JOIN advocate_quarter AS was USING (advocate_id, quarter_start);
 
 -- any_below_zero: Whether a row would say less than nothing: somebody altered it after it was compared.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
@@ -10,7 +10,7 @@ from pydantic import Field
 from aggregator.changes.since import SINCE_CHARS_MAX, read_since, write_since
 from aggregator.changes.store import Change, ChangesStore
 from aggregator.counts.asking import ROWS_DEFAULT
-from aggregator.counts.tables import CountsTable
+from aggregator.counts.tables import CountsTable, visitors_column
 from aggregator.errors import ChangesRewoundError
 from aggregator.routes.answers import AnswerOut, Limit, freshness_fields
 from aggregator.routes.counts import CountsRowOut
@@ -18,13 +18,7 @@ from database.keys import LiveKey, Scope
 from http_api.access import Access
 from http_api.openapi import problem
 from http_api.problems import ProblemError, ProblemKind, refused_field
-from link_events.periods import Calendar, Granularity, period_of
-
-GRANULARITIES: Final = {
-    CountsTable.ADVOCATE_DAY: Granularity.DAY,
-    CountsTable.ADVOCATE_QUARTER: Granularity.QUARTER,
-    CountsTable.LINK_DAY: Granularity.DAY,
-}
+from link_events.periods import Calendar, period_of
 
 Since = Annotated[
     str, Query(max_length=SINCE_CHARS_MAX, description="`next_since` of the last answer; without it everything.")
@@ -95,9 +89,12 @@ def changes_routes(desk: ChangesDesk) -> APIRouter:
 
 
 def _shown(row: Change, calendar: Calendar) -> dict[str, Any]:
-    period = period_of(row.start, GRANULARITIES[row.counts], calendar)
+    granularity = row.counts.granularity
+    period = period_of(row.start, granularity, calendar)
+    shown = {name: getattr(row, name) for name in ChangeOut.model_fields if hasattr(row, name) and name != "visitors"}
     return {
-        **{name: getattr(row, name) for name in ChangeOut.model_fields if hasattr(row, name)},
+        **shown,
+        visitors_column(granularity): row.visitors,
         "period": period.label,
         "period_start": period.start,
         "period_end": period.end,

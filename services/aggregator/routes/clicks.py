@@ -13,7 +13,7 @@ from aggregator.clicks.absence import Whereabouts, why_absent
 from aggregator.clicks.placing import CountsPlace
 from aggregator.clicks.store import BEFORE_THE_FIRST, ClickStore
 from aggregator.counts.asking import ROWS_DEFAULT, write_cursor
-from aggregator.counts.tables import CountsTable
+from aggregator.counts.tables import CountsTable, visitors_column
 from aggregator.freshness.store import Freshness
 from aggregator.routes.answers import AnswerOut, Cursor, Day, Limit, asked_cursor, freshness_fields, link_next
 from database.keys import LiveKey, Scope
@@ -52,6 +52,7 @@ class ClickOut(BaseModel):
     networks: list[str]
     network_key: str | None
     visitor: str | None
+    visitor_local: bool
     self_click: bool
     test: bool
     journal: str
@@ -109,6 +110,8 @@ class CountsPlaceOut(BaseModel):
     counted_clicks: int | None = None
     not_counted_clicks: int | None = None
     review_clicks: int | None = None
+    visitors: int | None = Field(None, description="Of a day; null of a quarter.")
+    visitor_days: int | None = Field(None, description="Of a quarter; null of a day.")
     read_at: str = Field(description="The path of this API that shows the row.")
 
 
@@ -228,6 +231,12 @@ def _place(place: CountsPlace) -> CountsPlaceOut:
         period_start=place.period.start,
         period_end=place.period.end,
         adds_to=list(place.adds_to),
-        **place.numbers,
+        **_numbers(place),
         read_at=place.read_at,
     )
+
+
+def _numbers(place: CountsPlace) -> dict[str, int]:
+    """The numbers of a row as it has them; none where it is not there."""
+    column = visitors_column(place.counts.granularity)
+    return {(column if name == "visitors" else name): number for name, number in place.numbers.items()}

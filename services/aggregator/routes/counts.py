@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from aggregator.counts.asking import ROWS_DEFAULT, GroupBy, write_cursor
 from aggregator.counts.store import After, CountsAnswer, CountsRow, CountsStore
+from aggregator.counts.tables import visitors_column
 from aggregator.routes.answers import (
     AnswerOut,
     Cursor,
@@ -42,8 +43,8 @@ class CountsRowOut(BaseModel):
     counted_clicks: int
     not_counted_clicks: int
     review_clicks: int
-    visitors: int | None = Field(None, description="Of one day. null: not measured by this version.")
-    visitor_days: int | None = Field(None, description="Of longer periods. null: not measured by this version.")
+    visitors: int | None = Field(None, description="Different ones with a counted click. Of a day; null of more.")
+    visitor_days: int | None = Field(None, description="The visitors of each day, added up. null of one day.")
     conversions: float | None = Field(None, description="null: not measured by this version.")
 
 
@@ -105,7 +106,7 @@ def counts_routes(desk: CountsDesk) -> APIRouter:
         return AdvocateCountsOut(
             advocate_id=advocate_id,
             granularity=granularity,
-            rows=[CountsRowOut(**_fields(row)) for row in answer.rows],
+            rows=[CountsRowOut(**_fields(row, granularity)) for row in answer.rows],
             **freshness_fields(answer.freshness, last),
         )
 
@@ -130,7 +131,7 @@ def counts_routes(desk: CountsDesk) -> APIRouter:
         return CountsOut(
             group_by=group_by,
             granularity=granularity,
-            rows=[GroupedRowOut(**_fields(row), **_keys(row)) for row in answer.rows],
+            rows=[GroupedRowOut(**_fields(row, granularity), **_keys(row)) for row in answer.rows],
             next_cursor=next_cursor,
             **freshness_fields(answer.freshness, last),
         )
@@ -154,7 +155,7 @@ def _next_cursor(answer: CountsAnswer, group_by: GroupBy) -> str | None:
     return write_cursor([key, last.period.start.isoformat()])
 
 
-def _fields(row: CountsRow) -> Mapping[str, Any]:
+def _fields(row: CountsRow, granularity: Granularity) -> Mapping[str, Any]:
     return {
         "period": row.period.label,
         "period_start": row.period.start,
@@ -164,6 +165,7 @@ def _fields(row: CountsRow) -> Mapping[str, Any]:
         "counted_clicks": row.counted_clicks,
         "not_counted_clicks": row.not_counted_clicks,
         "review_clicks": row.review_clicks,
+        visitors_column(granularity): row.visitors,
     }
 
 

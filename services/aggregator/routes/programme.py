@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from aggregator.errors import ZoneInUseError
+from aggregator.judge import Repeats
 from aggregator.programme.store import Programme, ProgrammeStore
 from database.keys import LiveKey, Scope
 from http_api.access import Access
@@ -26,6 +27,11 @@ class ProgrammeIn(BaseModel):
 
     timezone: str = Field("UTC", max_length=64, description="An IANA zone, for example Europe/Berlin.")
     first_weekday: WeekdayName = Field("monday", description="The day a week begins on.")
+    repeats: Repeats = Field(
+        Repeats.DAY,
+        description="`day`: of a visitor's clicks on a link, one counts per local day; `none`: all. Of what is applied"
+        " from now on.",
+    )
 
 
 class ProgrammeOut(BaseModel):
@@ -33,6 +39,7 @@ class ProgrammeOut(BaseModel):
 
     timezone: str
     first_weekday: WeekdayName
+    repeats: Repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ def programme_routes(desk: ProgrammeDesk) -> APIRouter:
         """409 where the zone would change although clicks are stored by its local days."""
         if zone_named(body.timezone) is None:
             raise refused_field("timezone", f"{body.timezone!r} is no IANA time zone")
-        programme = Programme(body.timezone, Weekday(_NAMES.index(body.first_weekday)))
+        programme = Programme(body.timezone, Weekday(_NAMES.index(body.first_weekday)), body.repeats)
         try:
             await desk.store.change(programme)
         except ZoneInUseError as error:
@@ -75,4 +82,6 @@ def programme_routes(desk: ProgrammeDesk) -> APIRouter:
 
 
 def _shown(programme: Programme) -> ProgrammeOut:
-    return ProgrammeOut(timezone=programme.timezone, first_weekday=_NAMES[programme.first_weekday])
+    return ProgrammeOut(
+        timezone=programme.timezone, first_weekday=_NAMES[programme.first_weekday], repeats=programme.repeats
+    )

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from aggregator.applying.batch import admit, judge_clicks, raw_dates, read_records
-from aggregator.applying.click_rows import click_rows
-from aggregator.applying.fold import fold
+from aggregator.applying.gathering import Gathered
 from aggregator.applying.store import ApplyingStore, BatchWriter, Claim, LostPartitionError, OvertakenError
 from aggregator.judge import PLAIN_RULES
 from event_log.contract import LoggedRecord
@@ -36,8 +35,9 @@ async def _write(writer: BatchWriter, claim: Claim, records: Sequence[LoggedReco
     read = read_records(claim.stream, claim.partition, records, datetime.now(UTC))
     book = await writer.book({one.record.journal for one in records})
     admitted = admit(read, book)
-    judged = judge_clicks(admitted.clicks, claim.programme.calendar.zone, CONTEXT, PLAIN_RULES)
-    await writer.write_clicks([click_rows(judged)], fold(judged))
+    clicks = Gathered(claim.programme.repeats)
+    clicks.take(judge_clicks(admitted.clicks, claim.programme.calendar.zone, CONTEXT, PLAIN_RULES))
+    await writer.write_clicks(clicks)
     await writer.write_dead_letters(admitted.dead_letters)
     await writer.write_book(book)
 

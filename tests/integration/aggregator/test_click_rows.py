@@ -10,7 +10,7 @@ import orjson
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aggregator.applying.click_rows import CLICK_COLUMNS, click_rows, copied
+from aggregator.applying.click_rows import CLICK_COLUMNS, ROWS_SENT, click_row, copied
 from aggregator.applying.fold import JudgedClick
 from aggregator.judge import Judgement
 from link_events.identity import JournalId, Origin, Seq
@@ -19,7 +19,6 @@ from link_events.streams import Offset, Partition, Stream
 from stage.events import PLAIN_CLICK, clicks, instants, origins, texts
 from stage.sql import session
 
-PIECE = 100
 TWIN: Final = "CREATE TEMPORARY TABLE twin (LIKE click INCLUDING DEFAULTS)"
 """The same columns without raw partitions: any date goes."""
 
@@ -32,7 +31,7 @@ PLAIN: Final = JudgedClick(
     logged_at=PLAIN_CLICK.occurred_at + timedelta(seconds=1, microseconds=1),
     click=PLAIN_CLICK,
     local_day=date(2022, 2, 13),
-    judgement=Judgement(Verdict.COUNTED, (), "plain-1"),
+    judgement=Judgement(Verdict.COUNTED, (), "plain-2"),
 )
 FULL: Final = replace(
     PLAIN,
@@ -103,19 +102,19 @@ def _expected(one: JudgedClick) -> dict[str, Any]:
 
 
 async def _stored(dsn: str, judged: Sequence[JudgedClick]) -> list[dict[str, Any]]:
-    pieces = [click_rows(judged[start : start + PIECE]) for start in range(0, len(judged), PIECE)]
+    rows = [click_row(one) for one in judged]
     async with session(dsn) as connection:
         await connection.execute(TWIN)
-        await connection.copy_to_table("twin", source=copied(pieces), columns=CLICK_COLUMNS, format="binary")
-        rows = await connection.fetch(f"SELECT {', '.join(CLICK_COLUMNS)} FROM twin ORDER BY ctid")  # noqa: S608
-    return [dict(row) | {"signals": orjson.loads(row["signals"])} for row in rows]
+        await connection.copy_to_table("twin", source=copied(rows), columns=CLICK_COLUMNS, format="binary")
+        found = await connection.fetch(f"SELECT {', '.join(CLICK_COLUMNS)} FROM twin ORDER BY ctid")  # noqa: S608
+    return [dict(row) | {"signals": orjson.loads(row["signals"])} for row in found]
 
 
 @settings(max_examples=60)
 @given(st.lists(_judged_clicks(), max_size=4))
 @example([])
 @example(EDGES)
-@example([replace(PLAIN, offset=Offset(number)) for number in range(2 * PIECE + 1)])
+@example([replace(PLAIN, offset=Offset(number)) for number in range(2 * ROWS_SENT + 1)])
 def test_every_column_comes_back_as_it_went_in(module_dsn: str, judged: list[JudgedClick]) -> None:
     """NULLs and empty texts, arrays of nothing and of anything, any instant to the microsecond, in the order given."""
     assert asyncio.run(_stored(module_dsn, judged)) == [_expected(one) for one in judged]

@@ -71,8 +71,8 @@ async def test_a_click_is_found_by_its_name_with_all_that_is_known_of_it(pipe: P
     }
     judged = {
         "verdict": "not_counted",
-        "reasons": ["inactive_link", "preview_header", "named_bot:curl", "test"],
-        "rules_version": "plain-1",
+        "reasons": ["inactive_link", "preview_header", "named_bot:curl", "self_click", "test"],
+        "rules_version": "plain-2",
         "verdict_version": 1,
     }
     way = {"journal": pen.journal.hex(), "partition": 3, "seq": 2, "log_offset": 1, "event_id": _name(pen, 2)}

@@ -1,6 +1,6 @@
 """Whatever comes, in whatever batches: counts are GROUP BY raw, and raw is every readable click once (guarantee 5)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -50,6 +50,7 @@ def _clicks() -> st.SearchStrategy[Click]:
         link_state=st.sampled_from(LinkState),
         method=st.sampled_from(BOTS),
         user_agent=st.none() | st.just(PLAIN_CLICK.user_agent),
+        visitor=st.none() | st.sampled_from(["v", "w"]),
     )
 
 
@@ -117,11 +118,16 @@ async def _misplaced(pipe: Pipe) -> int:
         "DELETE FROM link_day",
         "DELETE FROM click",
         "UPDATE click SET verdict = 'review'",
+        "UPDATE advocate_day SET visitors = 0",
+        "UPDATE advocate_quarter SET visitor_days = 2",
+        "DELETE FROM slot",
+        "UPDATE slot SET visitor = 'w'",
+        "UPDATE slot SET log_offset = log_offset + 1",
     ],
 )
 async def test_the_comparison_sees_a_drift(pipe: Pipe, change: str) -> None:
     """A comparison that overlooks something proves nothing."""
-    await pipe.take(Pen().write(PLAIN_CLICK))
+    await pipe.take(Pen().write(replace(PLAIN_CLICK, visitor="v")))
     assert await pipe.drift() == []
     await execute(pipe.dsn, change)
     assert await pipe.drift() != []

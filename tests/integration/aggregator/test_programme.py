@@ -7,8 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from aggregator.applying.batch import admit, judge_clicks, read_records
-from aggregator.applying.click_rows import click_rows
-from aggregator.applying.fold import fold
+from aggregator.applying.gathering import Gathered
 from aggregator.applying.store import ApplyingStore, BatchWriter, Claim, OvertakenError
 from aggregator.errors import UnknownZoneError, ZoneInUseError
 from aggregator.judge import PLAIN_RULES
@@ -37,8 +36,9 @@ async def _write(pipe: Pipe, writer: BatchWriter, claim: Claim) -> None:
     records = await read_now(pipe.log)
     book = await writer.book({one.record.journal for one in records})
     admitted = admit(read_records(CLICKS, P0, records, datetime.now(UTC)), book)
-    judged = judge_clicks(admitted.clicks, claim.programme.calendar.zone, CONTEXT, PLAIN_RULES)
-    await writer.write_clicks([click_rows(judged)], fold(judged))
+    clicks = Gathered(claim.programme.repeats)
+    clicks.take(judge_clicks(admitted.clicks, claim.programme.calendar.zone, CONTEXT, PLAIN_RULES))
+    await writer.write_clicks(clicks)
     await writer.write_book(book)
 
 

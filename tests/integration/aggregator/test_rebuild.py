@@ -132,11 +132,11 @@ async def test_what_it_corrects_is_kept_and_shown(pipe: Pipe) -> None:
     )
     rebuilt = await asyncio.to_thread(_rebuild, pipe.dsn)
     assert await fetch(pipe.dsn, CORRECTED) == [
-        ("advocate_day", ada, day, [5, 1, 0, 4], [3, 3, 0, 0]),
-        ("advocate_quarter", ada, "2022-01-01", None, [3, 3, 0, 0]),
-        ("link_day", "99", day, [1, 1, 0, 0], [0, 0, 0, 0]),
+        ("advocate_day", ada, day, [5, 1, 0, 4, 0], [3, 3, 0, 0, 0]),
+        ("advocate_quarter", ada, "2022-01-01", None, [3, 3, 0, 0, 0]),
+        ("link_day", "99", day, [1, 1, 0, 0, 0], [0, 0, 0, 0, 0]),
     ]
-    for words in ("5/1/0/4", "3/3/0/0", "no row", "1/1/0/0", "and corrected 3."):
+    for words in ("5/1/0/4/0", "3/3/0/0/0", "no row", "1/1/0/0/0", "and corrected 3."):
         assert words in rebuilt.stdout
     assert await fetch(pipe.dsn, "SELECT raw_clicks, partition FROM link_day WHERE link_id = 99") == [(0, 3)]
 

@@ -19,7 +19,7 @@ from link_events.streams import Partition
 
 DAY = date(2022, 2, 14)
 ADA = Difference(
-    CountsTable.ADVOCATE_DAY, "ada", DAY, Partition(3), Partition(3), Clicks(5, 4, 1, 0), Clicks(4, 3, 1, 0)
+    CountsTable.ADVOCATE_DAY, "ada", DAY, Partition(3), Partition(3), Clicks(5, 4, 1, 0, 2), Clicks(4, 3, 1, 0, 1)
 )
 GONE = replace(ADA, key="bo", stored=None, stored_partition=None)
 FINE = Comparison(clicks=4, rows=2)
@@ -35,9 +35,9 @@ def test_a_row_is_told_of_once() -> None:
     drift = Drift()
     assert drift.note(_look(ADA)) == [ADA]
     assert drift.note(_look(ADA, GONE)) == [GONE]
-    worse = replace(ADA, expected=Clicks(3, 2, 1, 0))
+    worse = replace(ADA, expected=Clicks(3, 2, 1, 0, 1))
     assert drift.note(_look(worse, GONE)) == [worse]
-    both_grew = replace(worse, stored=Clicks(7, 6, 1, 0), expected=Clicks(5, 4, 1, 0))
+    both_grew = replace(worse, stored=Clicks(7, 6, 1, 0, 4), expected=Clicks(5, 4, 1, 0, 3))
     assert drift.note(_look(both_grew, GONE)) == []
     assert drift.rows == {CountsTable.ADVOCATE_DAY: 2, CountsTable.ADVOCATE_QUARTER: 0, CountsTable.LINK_DAY: 0}
 
@@ -66,7 +66,7 @@ def test_what_falls_to_another_is_forgotten() -> None:
 
 def test_a_difference_is_what_has_to_be_added() -> None:
     """Also where there is no row."""
-    assert ADA.off == Clicks(-1, -1, 0, 0)
+    assert ADA.off == Clicks(-1, -1, 0, 0, -1)
     assert GONE.off == GONE.expected
 
 
@@ -76,18 +76,18 @@ def test_a_quarter_is_compared_with_days_as_they_should_be() -> None:
     off.add([ADA, GONE])
     off.add([replace(GONE, start=DAY + ONE_DAY)])
     assert off.sums == {
-        "ada": AdvocateOff(Partition(3), Clicks(-1, -1, 0, 0)),
-        "bo": AdvocateOff(Partition(3), Clicks(8, 6, 2, 0)),
+        "ada": AdvocateOff(Partition(3), Clicks(-1, -1, 0, 0, -1)),
+        "bo": AdvocateOff(Partition(3), Clicks(8, 6, 2, 0, 2)),
     }
 
 
 def test_a_row_is_told_of_with_its_numbers() -> None:
     """A person has to see what is wrong, and by how much."""
     assert told(ADA) == (
-        "counts drifted: advocate_day ada 2022-02-14: 5/4/1/0 is stored, 4/3/1/0 is what its clicks add up to "
-        "(raw/counted/not counted/review)"
+        "counts drifted: advocate_day ada 2022-02-14: 5/4/1/0/2 is stored, 4/3/1/0/1 is what its clicks add up to "
+        "(raw/counted/not counted/review/visitors)"
     )
-    assert "no row is stored, 4/3/1/0" in told(GONE)
+    assert "no row is stored, 4/3/1/0/1" in told(GONE)
     assert told(replace(ADA, stored_partition=Partition(7))).endswith(", partition 7 where its clicks are of 3")
 
 

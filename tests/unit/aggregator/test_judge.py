@@ -49,7 +49,7 @@ def _reasons(click: Click) -> tuple[str, ...]:
 
 def test_a_persons_click_is_counted_without_reasons() -> None:
     """What nothing speaks against counts."""
-    assert judge(PLAIN_CLICK, CONTEXT, PLAIN_RULES) == Judgement(Verdict.COUNTED, (), "plain-1")
+    assert judge(PLAIN_CLICK, CONTEXT, PLAIN_RULES) == Judgement(Verdict.COUNTED, (), "plain-2")
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,13 @@ def test_a_persons_click_is_counted_without_reasons() -> None:
         (replace(PLAIN_CLICK, user_agent="WhatsApp/2.23.20.0 A"), "named_bot:WhatsApp"),
         (replace(PLAIN_CLICK, user_agent="whatsapp/2.2123.8 n"), "named_bot:WhatsApp"),
         (replace(PLAIN_CLICK, user_agent="curl/8.5.0"), "named_bot:curl"),
+        (replace(PLAIN_CLICK, self_click=True), Reason.SELF_CLICK),
         (replace(PLAIN_CLICK, test=True), Reason.TEST),
     ],
 )
 def test_one_reason_is_enough(click: Click, reason: str) -> None:
     """Each check keeps a click from counting on its own, and says why."""
-    assert judge(click, CONTEXT, PLAIN_RULES) == Judgement(Verdict.NOT_COUNTED, (reason,), "plain-1")
+    assert judge(click, CONTEXT, PLAIN_RULES) == Judgement(Verdict.NOT_COUNTED, (reason,), "plain-2")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_a_missing_user_agent_and_another_method_stand_in_order_too() -> None:
 
 def test_the_rules_read_as_the_list_of_what_is_asked() -> None:
     """The order is fixed under a version: whoever changes it changes the version."""
-    assert PLAIN_RULES.version == "plain-1"
+    assert PLAIN_RULES.version == "plain-2"
     assert [check.__name__ for check in PLAIN_RULES.checks] == [
         "inactive_link",
         "method_head",
@@ -131,6 +132,7 @@ def test_the_rules_read_as_the_list_of_what_is_asked() -> None:
         "preview_header",
         "user_agent_missing",
         "named_bot",
+        "self_click",
         "marked_test",
     ]
 

@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 
 from aggregator.applying import preparing
 from aggregator.applying.batch import DATES_MAX, admit, judge_clicks, read_records
-from aggregator.applying.click_rows import click_rows
 from aggregator.applying.dead_letter_limit import NOTHING_RECENT, DeadLetterLimit, DeadLetterRatioError
-from aggregator.applying.fold import fold
-from aggregator.applying.preparing import Preparation, Way
+from aggregator.applying.gathering import Gathered
+from aggregator.applying.preparing import Outcome, Preparation, Way
 from aggregator.applying.seqs import Hole, SeqBook, Watermark
-from aggregator.judge import PLAIN_RULES, Context, load_named_agents
+from aggregator.judge import PLAIN_RULES, Context, Repeats, load_named_agents
 from event_log.contract import LoggedRecord, Record, StrayRecord
 from link_events.events import EventData, Heartbeat, Sealed
 from link_events.identity import Code, JournalId, Seq
@@ -26,7 +25,8 @@ from stage.events import PLAIN_CLICK
 from stage.journaling import FIRST_CAPTURE, Pen
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-WAY = Way(Stream.CLICKS, Partition(0), ZoneInfo("America/Chicago"), Context(load_named_agents()), PLAIN_RULES, NOW)
+JUDGED_BY = (ZoneInfo("America/Chicago"), Repeats.DAY, Context(load_named_agents()), PLAIN_RULES)
+WAY = Way(Stream.CLICKS, Partition(0), *JUDGED_BY, NOW)
 NO_LIMIT = DeadLetterLimit(1.0)
 JOURNALS = 2
 RECORDS = 9
@@ -35,16 +35,16 @@ Found = list[LoggedRecord | StrayRecord]
 
 
 def _journal(pen: Pen) -> list[Record]:
-    """All kinds of records: clicks of two people and of a bot, a heartbeat, something unreadable, the last of all."""
+    """All kinds of records: clicks of people, one of them twice, of a bot, a heartbeat, nonsense, the last of all."""
     bot = replace(PLAIN_CLICK, user_agent="Twitterbot/1.0", occurred_at=PLAIN_CLICK.occurred_at + timedelta(days=1))
     kinds: list[EventData] = [
         PLAIN_CLICK,
         bot,
         Heartbeat(),
-        PLAIN_CLICK,
+        replace(PLAIN_CLICK, visitor="v"),
         replace(PLAIN_CLICK, code=Code("other")),
         bot,
-        PLAIN_CLICK,
+        replace(PLAIN_CLICK, visitor="v"),
     ]
     written = [pen.write(kind) for kind in kinds]
     return [*written, pen.scribble(), pen.write(Sealed())]
@@ -76,17 +76,10 @@ def _book(known: Sequence[int], hole: int | None = None) -> SeqBook:
 
 def _carefully(found: Found, book: SeqBook) -> tuple[object, ...]:
     admitted = admit(read_records(WAY.stream, WAY.partition, found, NOW), book)
-    judged = judge_clicks(admitted.clicks, WAY.zone, WAY.context, WAY.rules)
-    folded = fold(judged)
-    counts = (folded.advocate_day, folded.advocate_quarter, folded.link_day)
-    return (
-        click_rows(judged),
-        counts,
-        admitted.dead_letters,
-        (admitted.duplicates, admitted.holes_filled),
-        [one.captured_at for one in judged],
-        _changes(book),
-    )
+    clicks = Gathered(WAY.repeats)
+    clicks.take(judge_clicks(admitted.clicks, WAY.zone, WAY.context, WAY.rules))
+    outcome = Outcome(clicks, admitted.dead_letters, admitted.duplicates, admitted.holes_filled)
+    return outcome, _changes(book)
 
 
 def _prepared(found: Found, book: SeqBook, portions: Sequence[int]) -> tuple[object, ...]:
@@ -98,16 +91,7 @@ def _prepared(found: Found, book: SeqBook, portions: Sequence[int]) -> tuple[obj
     assert batch.record_count == len(found)
     assert batch.next_offset == found[-1].offset + 1
     outcome, _ = batch.settle(book, NO_LIMIT, NOTHING_RECENT)
-    folded = outcome.folded
-    assert sum(outcome.judged.values()) == len(outcome.captured_at)
-    return (
-        b"".join(outcome.rows),
-        (folded.advocate_day, folded.advocate_quarter, folded.link_day),
-        outcome.dead_letters,
-        (outcome.duplicates, outcome.holes_filled),
-        outcome.captured_at,
-        _changes(book),
-    )
+    return outcome, _changes(book)
 
 
 def _changes(book: SeqBook) -> tuple[object, ...]:
@@ -151,7 +135,7 @@ def test_events_that_come_one_after_another_go_the_quick_way(known: int, monkeyp
     batch.add(_logged([*WRITTEN[0][known:7], *WRITTEN[1][:7]]))
     monkeypatch.setattr(preparing, "admit", None)
     outcome, recent = batch.settle(book, NO_LIMIT, NOTHING_RECENT)
-    assert len(outcome.captured_at) == recent.seen == 6 + 7 - known - (known < 3)
+    assert len(outcome.clicks.rows) == recent.seen == 6 + 7 - known - (known < 3)
     assert {mark.seq for mark in book.changed_watermarks.values()} == {7}
 
 

@@ -1,0 +1,95 @@
+"""Judged clicks gathered to be written: their rows, what they add to counts, and the slots that they ask for. Pure.
+
+Within a batch a slot is asked for once: whatever comes later is a repeat, whoever holds it. Whether somebody does is
+known when Postgres was asked; until then all that ask are taken to get theirs, as nearly all do.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+from aggregator.applying.click_rows import click_row, judged_anew
+from aggregator.applying.fold import Folded, JudgedClick
+from aggregator.judge import Judgement, Place, Repeats, Slot, repeated, slot_of
+from link_events.identity import AdvocateId
+from link_events.reasons import Verdict
+from link_events.values import value
+
+Judged = tuple[Verdict, tuple[str, ...]]
+
+
+@value(frozen=True, slots=True)
+class Contender:
+    """A click that asks for its slot: which row is its, where it stands, and what it is if it gets the slot."""
+
+    row: int
+    place: Place
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class KnownVisitor:
+    """A slot asked for by a visitor whom its advocate had on that day already; and who holds it, if somebody does."""
+
+    slot: Slot
+    holder: Place | None
+
+
+@dataclass(slots=True)
+class Gathered:
+    """The clicks of a batch, or the one that is replayed, while `repeats` is the programme's."""
+
+    repeats: Repeats
+    rows: list[bytes] = field(default_factory=list)
+    folded: Folded = field(default_factory=Folded)
+    contenders: dict[Slot, Contender] = field(default_factory=dict)
+    judged: Counter[Judged] = field(default_factory=Counter)
+    captured_at: list[datetime] = field(default_factory=list)
+    _visitors: set[tuple[date, AdvocateId, str]] = field(default_factory=set)
+
+    def take(self, clicks: Iterable[JudgedClick]) -> None:
+        """More clicks, in canonical order."""
+        settled = [self._asking(row, one) for row, one in enumerate(clicks, len(self.rows))]
+        self.rows += map(click_row, settled)
+        self.folded.add(settled)
+        self.judged.update([(one.judgement.verdict, one.judgement.reasons) for one in settled])
+        self.captured_at += [one.captured_at for one in settled]
+
+    def settle(self, known: Iterable[KnownVisitor]) -> None:
+        """Take back what those that asked do not get. Last of all, before anything is written."""
+        for one in known:
+            day, advocate_id, visitor, link_id = one.slot
+            if (day, advocate_id, visitor) in self._visitors:
+                self._visitors.remove((day, advocate_id, visitor))
+                self.folded.advocate_day[advocate_id, day].visitors -= 1
+            if one.holder is not None:
+                self.folded.link_day[link_id, day].visitors -= 1
+                if self.repeats is Repeats.DAY:
+                    self._make_repeat(one.slot, self.contenders[one.slot])
+        self.folded.add_quarters()
+
+    def _asking(self, row: int, one: JudgedClick) -> JudgedClick:
+        """The click as it is if it gets the slot that it asks for; a repeat where another has asked before."""
+        slot = slot_of(one.click, one.local_day, one.judgement)
+        if slot is None:
+            return one
+        if slot in self.contenders:
+            return one if self.repeats is Repeats.NONE else replace(one, judgement=repeated(one.judgement))
+        origin = one.origin
+        place = Place(origin.partition, one.offset, origin.journal, origin.seq)
+        self.contenders[slot] = Contender(row, place, one.judgement)
+        day, advocate_id, visitor, link_id = slot
+        self.folded.link_day[link_id, day].visitors += 1
+        if (day, advocate_id, visitor) not in self._visitors:
+            self._visitors.add((day, advocate_id, visitor))
+            self.folded.advocate_day[advocate_id, day].visitors += 1
+        return one
+
+    def _make_repeat(self, slot: Slot, contender: Contender) -> None:
+        before, after = contender.judgement, repeated(contender.judgement)
+        self.rows[contender.row] = judged_anew(self.rows[contender.row], before, after)
+        self.judged[before.verdict, before.reasons] -= 1
+        self.judged[after.verdict, after.reasons] += 1
+        self.folded.advocate_day[slot.advocate_id, slot.day].turn(before.verdict, after.verdict)
+        self.folded.link_day[slot.link_id, slot.day].turn(before.verdict, after.verdict)

@@ -1,0 +1,52 @@
+"""Slots: of a visitor's clicks on one link and local day, the first that counts holds the slot. Pure.
+
+First is meant in canonical order, which is log order. A click without a visitor's key has no slot, and one that does
+not count for another reason neither takes a slot nor is a repeat.
+"""
+
+from datetime import date
+from enum import StrEnum
+from typing import NamedTuple
+
+from aggregator.judge.judgement import Judgement
+from link_events.events import Click
+from link_events.identity import AdvocateId, JournalId, LinkId, Seq
+from link_events.reasons import Reason, Verdict
+from link_events.streams import Offset, Partition
+
+
+class Repeats(StrEnum):
+    """When a visitor's further clicks on a link are repeats, which do not count: on the same local day, or never."""
+
+    DAY = "day"
+    NONE = "none"
+
+
+class Slot(NamedTuple):
+    """One visitor, link and local day. The link's advocate keeps all that a visitor has of an advocate together."""
+
+    day: date
+    advocate_id: AdvocateId
+    visitor: str
+    link_id: LinkId
+
+
+class Place(NamedTuple):
+    """Where a click stands in canonical order. Its name comes last: in a topic made anew, offsets come again."""
+
+    partition: Partition
+    offset: Offset
+    journal: JournalId
+    seq: Seq
+
+
+def slot_of(click: Click, day: date, judgement: Judgement) -> Slot | None:
+    """The slot that a click would hold as far as it alone is concerned; None where it has none to hold."""
+    if click.visitor is None or judgement.verdict is not Verdict.COUNTED:
+        return None
+    return Slot(day, click.advocate_id, click.visitor, click.link_id)
+
+
+def repeated(judgement: Judgement) -> Judgement:
+    """What a click that was to count is, where another holds its slot."""
+    return Judgement(Verdict.NOT_COUNTED, (Reason.REPEAT,), judgement.rules_version)
