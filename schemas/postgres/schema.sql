@@ -33,7 +33,10 @@ CREATE TABLE programme (
     first_weekday smallint NOT NULL DEFAULT 0,
     updated_at timestamptz NOT NULL DEFAULT now(),
     repeats text NOT NULL DEFAULT 'day',
+    click_ids boolean NOT NULL DEFAULT true,
+    click_id_name text NOT NULL DEFAULT 'advolink_click_id',
     CONSTRAINT programme_only_row_check CHECK (only_row),
+    CONSTRAINT programme_click_id_name_check CHECK (click_id_name ~ '^[A-Za-z0-9._~-]{1,64}$'),
     CONSTRAINT programme_first_weekday_check CHECK (first_weekday BETWEEN 0 AND 6),
     CONSTRAINT programme_repeats_check CHECK (repeats IN ('day', 'none'))
 );
@@ -51,7 +54,8 @@ CREATE TABLE advocate (
 );
 
 -- writer: the redirector. A link is never deleted and never changes its code or its advocate.
--- `change` is the number of the link's last change: gap-free, in commit order.
+-- `change` is the number of the link's last change: gap-free, in commit order. `click_id` says whether redirects carry
+-- one; where it is null, the programme does.
 CREATE TABLE link (
     link_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     code text COLLATE "C" NOT NULL,
@@ -67,6 +71,7 @@ CREATE TABLE link (
     disabled_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT now(),
     change bigint NOT NULL,
+    click_id boolean,
     CONSTRAINT link_code_key UNIQUE (code),
     CONSTRAINT link_change_key UNIQUE (change),
     CONSTRAINT link_advocate_id_fkey FOREIGN KEY (advocate_id) REFERENCES advocate (advocate_id)

@@ -179,14 +179,15 @@ def _assemble(
     policy = DestinationPolicy({own_host}, frozenset(map(compared_host, settings.private_hosts)))
     place = ImportPlace(settings.journal_dir / "imports", _limits(settings), settings.partitions)
     importer = Importer(PlanStore(pool), shipments, place, policy)
+    programme = FollowedProgramme(ProgrammeStore(pool), KeptFile(settings.journal_dir, "programme"))
     keys = FollowedKeys(SigningKeyStore(pool), KeptFile(settings.journal_dir, KEPT_NAME))
     journal = own.journal
-    click_ids = ClickIds(keys, journal.journal_id, journal.partitions, metrics.redirect.click_ids_missing)
+    missing = metrics.redirect.click_ids_missing
+    click_ids = ClickIds(keys, programme, journal.journal_id, journal.partitions, missing)
     redirector = Redirector(resolver, Recorder(journal), click_ids, settings.journal_full_policy, metrics.redirect)
     desk = links.LinkDesk(store, memory, access, policy, settings.public_url)
     import_desk = imports.ImportDesk(importer, access, settings.journal_dir / "uploads", settings.import_bytes_max)
     public = build_public_app(desk, import_desk, redirector, metrics)
-    programme = FollowedProgramme(ProgrammeStore(pool), KeptFile(settings.journal_dir, "programme"))
     connections_max = connections_that_fit(settings.connections_max)
     limits = ConnectionLimits(connections_max, settings.idle_seconds, metrics.connections.refused.inc)
     return Service(settings, public, metrics, memory, resolver, programme, keys, shipments, own, Connections(limits))

@@ -72,12 +72,6 @@ def around_click_id(destination: str, name: str) -> tuple[str, str]:
     return f"{path}?{'&'.join([*kept, name])}=", f"{mark}{fragment}"
 
 
-def destination_with(destination: str, name: str, click_id: str) -> str:
-    """`destination` with `click_id` under `name`."""
-    before, behind = around_click_id(destination, name)
-    return f"{before}{click_id}{behind}"
-
-
 def compared_host(text: str) -> str:
     """A host name or address, as people write it, in the one form in which hosts are compared.
 

@@ -10,12 +10,11 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 from database.pool import DatabaseAwayError
-from link_events.click_ids import CLICK_ID_NAME, utc_day_of
+from link_events.click_ids import utc_day_of
 from link_events.events import Click
 from link_events.identity import Code, Origin, is_code
 from link_events.reasons import LinkState
 from redirector.capture import Request, capture_click
-from redirector.destinations import destination_with
 from redirector.journal.journal import JournalFullError
 from redirector.links.link import Link
 from redirector.links.resolving import LinkResolver
@@ -104,7 +103,8 @@ class Redirector:
 
     def _destination(self, link: Link, recorded: Recorded | None) -> str:
         """Where the link leads, with the id of the click: there is none of a click that is nowhere."""
-        if recorded is None:
+        around = None if recorded is None else self._click_ids.around(link)
+        if recorded is None or around is None:
             return link.destination
         click_id = self._click_ids.issue(recorded.origin.partition, recorded.origin.seq, recorded.utc_day)
-        return link.destination if click_id is None else destination_with(link.destination, CLICK_ID_NAME, click_id)
+        return link.destination if click_id is None else click_id.join(around)

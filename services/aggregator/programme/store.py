@@ -8,6 +8,7 @@ from aggregator.errors import UnknownZoneError, ZoneInUseError
 from aggregator.judge import Repeats
 from database.pool import Connection, Pool, connected, only_row
 from database.queries import load_queries
+from link_events.click_ids import CLICK_ID_NAME
 from link_events.periods import Calendar, Weekday, zone_named
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -15,11 +16,13 @@ _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 @dataclass(frozen=True, slots=True)
 class Programme:
-    """By which zone and weeks a company counts, and when further clicks are repeats."""
+    """By which zone and weeks a company counts, when further clicks are repeats, and what redirects carry."""
 
     timezone: str = "UTC"
     first_weekday: Weekday = Weekday.MONDAY
     repeats: Repeats = Repeats.DAY
+    click_ids: bool = True
+    click_id_name: str = CLICK_ID_NAME
 
     @property
     def calendar(self) -> Calendar:
@@ -60,7 +63,8 @@ class ProgrammeStore:
             current = await read_programme(connection)
             if wanted.timezone != current.timezone and await connection.fetchval(_SQL["any_click"]):
                 raise ZoneInUseError(current.timezone)
-            await connection.execute(_SQL["update"], wanted.timezone, wanted.first_weekday, wanted.repeats)
+            values = (wanted.timezone, wanted.first_weekday, wanted.repeats, wanted.click_ids, wanted.click_id_name)
+            await connection.execute(_SQL["update"], *values)
 
 
 async def read_programme(connection: Connection) -> Programme:
@@ -74,5 +78,6 @@ async def hold_programme(connection: Connection) -> Programme:
 
 
 async def _read(connection: Connection, query: str) -> Programme:
-    row = only_row(await connection.fetchrow(_SQL[query]))
-    return Programme(row["timezone"], Weekday(row["first_weekday"]), Repeats(row["repeats"]))
+    fields = dict(only_row(await connection.fetchrow(_SQL[query])))
+    weekday, repeats = Weekday(fields.pop("first_weekday")), Repeats(fields.pop("repeats"))
+    return Programme(first_weekday=weekday, repeats=repeats, **fields)

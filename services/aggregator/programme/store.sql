@@ -1,8 +1,8 @@
 -- programme: The programme as it is.
-SELECT timezone, first_weekday, repeats FROM programme;
+SELECT timezone, first_weekday, repeats, click_ids, click_id_name FROM programme;
 
 -- programme_held: The programme as it is, which nobody changes before this transaction ends.
-SELECT timezone, first_weekday, repeats FROM programme FOR SHARE;
+SELECT timezone, first_weekday, repeats, click_ids, click_id_name FROM programme FOR SHARE;
 
 -- hold_for_change: Let one change in at a time, and no claim of a partition beside it.
 SELECT FROM programme FOR UPDATE;
@@ -19,4 +19,5 @@ UPDATE partition_offset SET owner_epoch = owner_epoch + 1 FROM held
 WHERE partition_offset.stream = held.stream AND partition_offset.partition = held.partition;
 
 -- update: Change the programme.
-UPDATE programme SET timezone = $1, first_weekday = $2, repeats = $3, updated_at = now();
+UPDATE programme
+SET timezone = $1, first_weekday = $2, repeats = $3, click_ids = $4, click_id_name = $5, updated_at = now();

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, Literal, get_args
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from aggregator.errors import ZoneInUseError
 from aggregator.judge import Repeats
@@ -14,9 +14,11 @@ from database.keys import LiveKey, Scope
 from http_api.access import Access
 from http_api.openapi import problem
 from http_api.problems import ProblemError, ProblemKind, refused_field
+from link_events.click_ids import CLICK_ID_NAME, CLICK_ID_NAME_PATTERN
 from link_events.periods import Weekday, zone_named
 
 WeekdayName = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+ParameterName = Annotated[str, StringConstraints(pattern=f"^{CLICK_ID_NAME_PATTERN}$")]
 _NAMES: tuple[WeekdayName, ...] = get_args(WeekdayName)
 
 
@@ -32,6 +34,8 @@ class ProgrammeIn(BaseModel):
         description="`day`: of a visitor's clicks on a link, one counts per local day; `none`: all. Of what is applied"
         " from now on.",
     )
+    click_ids: bool = Field(default=True, description="Whether redirects carry click ids; a link may say otherwise.")
+    click_id_name: ParameterName = Field(CLICK_ID_NAME, description="The parameter that carries them.")
 
 
 class ProgrammeOut(BaseModel):
@@ -40,6 +44,8 @@ class ProgrammeOut(BaseModel):
     timezone: str
     first_weekday: WeekdayName
     repeats: Repeats
+    click_ids: bool
+    click_id_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,9 @@ def programme_routes(desk: ProgrammeDesk) -> APIRouter:
     reader = Annotated[LiveKey, Depends(desk.access.needs(Scope.STATS_READ))]
     admin = Annotated[LiveKey, Depends(desk.access.needs(Scope.ADMIN))]
 
-    @router.get("/programme", operation_id="get_programme", summary="By which calendar counts are cut")
+    @router.get(
+        "/programme", operation_id="get_programme", summary="By which calendar counts are cut, and what redirects carry"
+    )
     async def get_programme(_key: reader) -> ProgrammeOut:
         """The programme as it is."""
         return _shown(await desk.store.read())
@@ -64,14 +72,15 @@ def programme_routes(desk: ProgrammeDesk) -> APIRouter:
     @router.put(
         "/programme",
         operation_id="put_programme",
-        summary="Set the calendar by which counts are cut",
+        summary="Set by which calendar counts are cut, and what redirects carry",
         responses={409: problem(ProblemKind.ZONE_IN_USE, when="The zone would change, and clicks are stored.")},
     )
     async def put_programme(body: ProgrammeIn, _key: admin) -> ProgrammeOut:
         """409 where the zone would change although clicks are stored by its local days."""
         if zone_named(body.timezone) is None:
             raise refused_field("timezone", f"{body.timezone!r} is no IANA time zone")
-        programme = Programme(body.timezone, Weekday(_NAMES.index(body.first_weekday)), body.repeats)
+        weekday = Weekday(_NAMES.index(body.first_weekday))
+        programme = Programme(body.timezone, weekday, body.repeats, body.click_ids, body.click_id_name)
         try:
             await desk.store.change(programme)
         except ZoneInUseError as error:
@@ -83,5 +92,9 @@ def programme_routes(desk: ProgrammeDesk) -> APIRouter:
 
 def _shown(programme: Programme) -> ProgrammeOut:
     return ProgrammeOut(
-        timezone=programme.timezone, first_weekday=_NAMES[programme.first_weekday], repeats=programme.repeats
+        timezone=programme.timezone,
+        first_weekday=_NAMES[programme.first_weekday],
+        repeats=programme.repeats,
+        click_ids=programme.click_ids,
+        click_id_name=programme.click_id_name,
     )

@@ -30,11 +30,15 @@ class LinkFields:
     tags: tuple[str, ...] = ()
     expires_at: datetime | None = None
     test: bool = False
+    click_id: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A short link. Code and advocate are for ever; `change` numbers its last change."""
+    """A short link. Code and advocate are for ever; `change` numbers its last change.
+
+    `click_id` says whether redirects carry one; None leaves it to the programme.
+    """
 
     link_id: LinkId
     code: Code
@@ -50,6 +54,7 @@ class Link:
     disabled_at: datetime | None
     created_at: datetime
     change: int
+    click_id: bool | None = None
 
     def state_at(self, instant: datetime) -> LinkState:
         """What the link is at `instant`."""

@@ -4,7 +4,7 @@ Every call may raise DatabaseAwayError.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,8 @@ from redirector.errors import CodeTakenError, UnknownAdvocateError
 from redirector.links.link import Advocate, Link, LinkFields
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+
+_COLUMNS: Final = [field.name for field in fields(Link)]
 
 DRAWS_MAX: Final = 8
 """Drawn codes that may be taken before it is a fault; one is taken in a hundred million."""
@@ -50,6 +52,7 @@ class LinkChanges:
     destination: str | None = None
     expires_at: datetime | None = None
     disabled: bool = False
+    click_id: bool | None = None
 
 
 class LinkStore:
@@ -150,7 +153,16 @@ async def _insert_link(
 ) -> Link:
     change = await connection.fetchval(_SQL["next_changes"], 1)
     said = (fields.channel, fields.content_id, fields.category, fields.campaign, list(fields.tags))
-    values = (code, fields.advocate_id, fields.destination, *said, fields.expires_at, fields.test, change)
+    values = (
+        code,
+        fields.advocate_id,
+        fields.destination,
+        *said,
+        fields.expires_at,
+        fields.test,
+        fields.click_id,
+        change,
+    )
     row = only_row(await connection.fetchrow(_SQL["insert_link"], *values))
     await connection.execute(_SQL["note_destination"], row["link_id"], change, fields.destination, actor)
     return _link(row)
@@ -164,8 +176,9 @@ async def _update_link(
     disabled_at = link.disabled_at
     if "disabled" in changes.given:
         disabled_at = (link.disabled_at or now) if changes.disabled else None
+    click_id = changes.click_id if "click_id" in changes.given else link.click_id
     change = await connection.fetchval(_SQL["next_changes"], 1)
-    values = (link.link_id, destination, expires_at, disabled_at, change)
+    values = (link.link_id, destination, expires_at, disabled_at, click_id, change)
     row = only_row(await connection.fetchrow(_SQL["update_link"], *values))
     if destination != link.destination:
         await connection.execute(_SQL["note_destination"], link.link_id, change, destination, actor)
@@ -173,4 +186,5 @@ async def _update_link(
 
 
 def _link(row: asyncpg.Record) -> Link:
-    return Link(**{**dict(row), "tags": tuple(row["tags"])})
+    """The link in `row`, which may have columns that this version does not know."""
+    return Link(**{**{name: row[name] for name in _COLUMNS}, "tags": tuple(row["tags"])})

@@ -13,8 +13,8 @@ UPDATE link_change_counter SET last_change = last_change + $1 RETURNING last_cha
 
 -- insert_link: Make one link.
 INSERT INTO link (
-    code, advocate_id, destination, channel, content_id, category, campaign, tags, expires_at, test, change
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    code, advocate_id, destination, channel, content_id, category, campaign, tags, expires_at, test, click_id, change
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 RETURNING *;
 
 -- insert_links: Make several links, with consecutive change numbers from $1, and note their destinations.
@@ -40,7 +40,9 @@ SELECT * FROM link WHERE code = ANY($1::text[]);
 SELECT * FROM link WHERE code = $1 FOR UPDATE;
 
 -- update_link: Change what may change of a link.
-UPDATE link SET destination = $2, expires_at = $3, disabled_at = $4, change = $5 WHERE link_id = $1 RETURNING *;
+UPDATE link SET destination = $2, expires_at = $3, disabled_at = $4, click_id = $5, change = $6
+WHERE link_id = $1
+RETURNING *;
 
 -- changed_links: Links that changed after a number, in the order of their changes.
 SELECT * FROM link WHERE change > $1 ORDER BY change LIMIT $2;

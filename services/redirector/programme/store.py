@@ -6,6 +6,7 @@ from typing import Final
 
 from database.pool import Pool, connected, only_row
 from database.queries import load_queries
+from link_events.click_ids import CLICK_ID_NAME
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -15,6 +16,8 @@ class Programme:
     """What of it redirects depend on, as it is stored; the defaults are those of a programme that nobody has set."""
 
     timezone: str = "UTC"
+    click_ids: bool = True
+    click_id_name: str = CLICK_ID_NAME
 
 
 class ProgrammeStore:

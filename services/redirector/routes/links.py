@@ -24,6 +24,8 @@ from redirector.links.store import LinkChanges, LinkStore
 
 TAGS_MAX = 32
 
+CLICK_ID_DESCRIPTION: Final = "Whether redirects carry a click id; null: as the programme says."
+
 NO_SUCH_LINK: Final[Responses] = {404: problem(ProblemKind.NOT_FOUND, when="There is no such link.")}
 
 Word = Annotated[
@@ -75,6 +77,7 @@ class LinkIn(BaseModel):
     tags: list[Word] = Field(default_factory=list, max_length=TAGS_MAX)
     expires_at: Instant | None = Field(None, description="From then on the link answers 410.")
     test: bool = Field(default=False, description="Its clicks are kept and never counted.")
+    click_id: bool | None = Field(None, description=CLICK_ID_DESCRIPTION)
 
 
 class LinkPatch(BaseModel):
@@ -85,6 +88,7 @@ class LinkPatch(BaseModel):
     destination: str | None = Field(None, description="A new destination; the earlier ones are kept as history.")
     expires_at: Instant | None = Field(None, description="null: never.")
     disabled: bool = Field(default=False, description="true switches the link off (410), false on again.")
+    click_id: bool | None = Field(None, description=CLICK_ID_DESCRIPTION)
 
 
 class LinkOut(BaseModel):
@@ -101,6 +105,7 @@ class LinkOut(BaseModel):
     campaign: str | None
     tags: list[str]
     test: bool
+    click_id: bool | None
     expires_at: datetime | None
     disabled_at: datetime | None
     created_at: datetime
@@ -182,6 +187,7 @@ def link_routes(desk: LinkDesk) -> APIRouter:
             destination=desk.canonical(body.destination) if body.destination is not None else None,
             expires_at=body.expires_at,
             disabled=body.disabled,
+            click_id=body.click_id,
         )
         link = await desk.store.change(Code(code), changes, datetime.now(UTC), key.key_id)
         if link is None:
@@ -203,6 +209,7 @@ async def _issue(desk: LinkDesk, body: LinkIn, key: LiveKey) -> Link:
         tags=_unique(body.tags),
         expires_at=body.expires_at,
         test=body.test,
+        click_id=body.click_id,
     )
     alias = body.alias
     if alias is not None and (fault := alias_fault(alias)) is not None:

@@ -109,12 +109,25 @@ async def test_a_key_that_there_is_not_cannot_be_ended(season_admin: httpx2.Asyn
 
 async def test_the_programme_is_read_and_set(admin: httpx2.AsyncClient) -> None:
     """What is left out takes its default."""
-    assert (await admin.get("/v1/programme")).json() == {"timezone": "UTC", "first_weekday": "monday"}
-    wanted = {"timezone": "America/New_York", "first_weekday": "sunday"}
+    unset = {
+        "timezone": "UTC",
+        "first_weekday": "monday",
+        "repeats": "day",
+        "click_ids": True,
+        "click_id_name": "advolink_click_id",
+    }
+    assert (await admin.get("/v1/programme")).json() == unset
+    wanted = {
+        "timezone": "America/New_York",
+        "first_weekday": "sunday",
+        "repeats": "none",
+        "click_ids": False,
+        "click_id_name": "c-l.i~c_K",
+    }
     assert (await admin.put("/v1/programme", json=wanted)).json() == wanted
     assert (await admin.get("/v1/programme")).json() == wanted
     answer = await admin.put("/v1/programme", json={"timezone": "Asia/Tokyo"})
-    assert answer.json() == {"timezone": "Asia/Tokyo", "first_weekday": "monday"}
+    assert answer.json() == {**unset, "timezone": "Asia/Tokyo"}
 
 
 async def test_the_zone_is_not_changed_once_clicks_are_stored(season_admin: httpx2.AsyncClient) -> None:
@@ -122,9 +135,10 @@ async def test_the_zone_is_not_changed_once_clicks_are_stored(season_admin: http
     refused = await season_admin.put("/v1/programme", json={"timezone": "Asia/Tokyo"})
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:advolink:problem:zone-in-use")
     assert "UTC" in refused.json()["detail"]
-    kept = await season_admin.put("/v1/programme", json={"timezone": "UTC", "first_weekday": "saturday"})
+    rest = {"first_weekday": "saturday", "repeats": "none", "click_ids": False, "click_id_name": "cid"}
+    kept = await season_admin.put("/v1/programme", json={"timezone": "UTC", **rest})
     assert kept.status_code == 200
-    assert (await season_admin.get("/v1/programme")).json() == {"timezone": "UTC", "first_weekday": "saturday"}
+    assert (await season_admin.get("/v1/programme")).json() == {"timezone": "UTC", **rest}
 
 
 @pytest.mark.parametrize(
@@ -142,12 +156,20 @@ async def test_the_zone_is_not_changed_once_clicks_are_stored(season_admin: http
         ({"timezone": "UTC", "first_weekday": "Monday"}, "first_weekday"),
         ({"timezone": "UTC", "first_weekday": 0}, "first_weekday"),
         ({"timezone": "UTC", "zone": "UTC"}, "zone"),
+        ({"click_ids": None}, "click_ids"),
+        ({"click_id_name": ""}, "click_id_name"),
+        ({"click_id_name": "a" * 65}, "click_id_name"),
+        ({"click_id_name": "a=b"}, "click_id_name"),
+        ({"click_id_name": "a\n"}, "click_id_name"),
+        ({"click_id_name": "ä"}, "click_id_name"),
+        ({"click_id_name": "a%20b"}, "click_id_name"),
+        ({"click_id_name": None}, "click_id_name"),
     ],
 )
 async def test_a_programme_that_is_none_is_refused_by_name(
     season_admin: httpx2.AsyncClient, body: dict[str, Any], field: str
 ) -> None:
-    """An IANA zone as it is written there, a day of the week, and nothing else."""
+    """An IANA zone as it is written there, a day of the week, a parameter that no encoding changes; nothing else."""
     answer = await season_admin.put("/v1/programme", content=json.dumps(body), headers=JSON)
     assert (answer.status_code, fields_at_fault(answer)) == (422, [field])
     assert (await season_admin.get("/v1/programme")).json()["timezone"] == "UTC"

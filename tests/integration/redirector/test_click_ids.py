@@ -1,6 +1,7 @@
 """Every redirect carries the id of its click, under the newest key, with Postgres or without it."""
 
 import asyncio
+import re
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -93,6 +94,47 @@ async def test_a_rotation_reaches_every_redirector_within_seconds(
                 await signing_with(one, code, new)
         for one, answer in ((other, before[0]), (redirector, before[1])):
             assert named(one, answer).key_id == 0
+
+
+async def leads_to(redirector: RunningRedirector, code: str, pattern: str) -> None:
+    """Wait until the link leads to what matches `pattern`, within the time that a change of the programme may take."""
+
+    async def led() -> bool:
+        return re.fullmatch(pattern, (await redirector.click(code)).headers["location"]) is not None
+
+    seconds_max = FOLLOW_INTERVAL.total_seconds() + 3
+    await eventually_async(led, seconds_max=seconds_max, what=f"the link leads to {pattern}")
+
+
+async def test_the_programme_says_whether_and_under_which_name(
+    redirector: RunningRedirector, database_dsn: str
+) -> None:
+    """Followed within seconds, on every redirector; a link of which it is said otherwise follows the link."""
+    site = re.escape(DESTINATION)
+    plain = (await redirector.issue())["code"]
+    always, never = [(await redirector.issue(click_id=carried))["code"] for carried in (True, False)]
+    await execute(database_dsn, "UPDATE programme SET click_id_name = 'c.i~d'")
+    await leads_to(redirector, plain, rf"{site}\?c\.i~d=[\w-]{{40}}")
+    await leads_to(redirector, always, rf"{site}\?c\.i~d=[\w-]{{40}}")
+    await leads_to(redirector, never, site)
+    await execute(database_dsn, "UPDATE programme SET click_ids = false")
+    await leads_to(redirector, plain, site)
+    await leads_to(redirector, always, rf"{site}\?c\.i~d=[\w-]{{40}}")
+    await leads_to(redirector, never, site)
+    assert await redirector.metric("advolink_click_ids_missing_total") == 0, "nothing is missing that nobody wants"
+
+
+async def test_a_links_own_switch_is_followed_by_the_other_redirectors(
+    redirector: RunningRedirector, database_dsn: str, tmp_path: Path, key: str
+) -> None:
+    async with running_redirector(database_dsn, tmp_path / "other", key, heartbeat_interval=ONE_BEAT) as other:
+        site = re.escape(DESTINATION)
+        code = (await redirector.issue())["code"]
+        await eventually_async(other.signs, what="the other has the key")
+        for switch, pattern in ((False, site), (True, rf"{site}\?\S+"), (False, site), (None, rf"{site}\?\S+")):
+            await redirector.change(code, click_id=switch)
+            for one in (redirector, other):
+                await leads_to(one, code, pattern)
 
 
 async def test_redirectors_that_start_at_once_on_an_empty_database_sign_with_one_key(

@@ -35,6 +35,7 @@ async def test_a_link_is_answered_as_it_is_stored(shared: RunningRedirector) -> 
         "tags": ["b", "a", "b"],
         "expires_at": "2099-01-01T00:00:00+02:00",
         "test": True,
+        "click_id": False,
     }
     answer = await shared.ask("POST", "/v1/links", json=asked)
     link = answer.json()
@@ -61,7 +62,7 @@ async def test_a_link_is_answered_as_it_is_stored(shared: RunningRedirector) -> 
 async def test_only_advocate_and_destination_are_needed(shared: RunningRedirector) -> None:
     """Everything else is empty, and the link redirects at once, from memory."""
     link = await shared.issue()
-    empty = {"channel", "content_id", "category", "campaign", "expires_at", "disabled_at"}
+    empty = {"channel", "content_id", "category", "campaign", "click_id", "expires_at", "disabled_at"}
     assert {name for name, value in link.items() if value is None} == empty
     assert (link["tags"], link["test"], link["destination"]) == ([], False, DESTINATION)
     assert (await shared.click(link["code"])).status_code == HTTPStatus.FOUND
@@ -96,6 +97,9 @@ async def test_only_what_is_given_changes(shared: RunningRedirector) -> None:
     assert await changed() == link
     assert await changed(destination="https://new.example") == {**link, "destination": "https://new.example/"}
     assert await changed(expires_at=None) == {**link, "destination": "https://new.example/", "expires_at": None}
+    assert (await changed(click_id=False))["click_id"] is False
+    assert (await changed(disabled=False))["click_id"] is False
+    assert (await changed(click_id=None))["click_id"] is None
     off = await changed(disabled=True)
     assert off["disabled_at"] is not None
     assert (await changed(disabled=True))["disabled_at"] == off["disabled_at"]

@@ -15,11 +15,15 @@ from redirector.destinations import (
     DestinationRefusedError,
     around_click_id,
     canonical_destination,
-    destination_with,
 )
 
 ID: Final = "AADA_-4AwP_uBwAAAAAAKlEvIr8m19KtFBsscvQK"
 SITE: Final = "https://www.example.com/"
+
+
+def destination_with(destination: str, name: str, click_id: str) -> str:
+    """`destination` as a redirect leads there."""
+    return click_id.join(around_click_id(destination, name))
 
 
 @pytest.mark.parametrize(
