@@ -14,7 +14,6 @@ import orjson
 import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from bench_table import Row, Table
 from database.pool import open_pool
 from event_log.contract import EventLog, LoggedRecord, Record
 from event_log.kafka.connection import KafkaConnection
@@ -22,6 +21,7 @@ from event_log.kafka.log import KafkaEventLog
 from event_log.kafka.reading import FETCH_WAIT_MS, PARTITION_BYTES_MAX
 from event_log.postgres import PostgresEventLog
 from events import records_by_partition
+from figures import Row, Table
 from link_events.streams import PARTITIONS_DEFAULT, Offset, Partition, Stream
 from measure import children, cpu_seconds
 from stack import held_back, kafka_settings, service
@@ -110,10 +110,10 @@ def _row(name: str, count: int, used: Used, alone: Used) -> Row:
     return Row(
         name,
         {
-            "events/s": f"{count / used.wall:,.0f}",
-            "CPU us/event": f"{used.cpu / count * 1e6:.1f}",
-            "CPU x reading": f"{used.cpu / alone.cpu:.2f}",
-            "Postgres CPU us/event": "-" if used.postgres is None else f"{used.postgres / count * 1e6:.1f}",
+            "events/s": count / used.wall,
+            "CPU us/event": used.cpu / count * 1e6,
+            "CPU x reading": used.cpu / alone.cpu,
+            "Postgres CPU us/event": used.postgres and used.postgres / count * 1e6,
         },
     )
 

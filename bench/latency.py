@@ -1,17 +1,17 @@
 """From a click to its count, through a redirector, Kafka and an aggregator, at a steady rate."""
 
 import asyncio
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 import asyncpg
 
-from bench_table import Row, Table
+from browsers import codes, write_requests
 from database.queries import load_queries
+from figures import Row, Table
 from measure import Load, put_under_load
-from redirects import CONNECTIONS, SCRIPT, insert_links, write_inputs
+from redirects import CONNECTIONS, insert_links
 from stack import LOAD_CPU, kafka_settings, service
 from stage.kafka import launched_kafka
 from stage.postgres import Server
@@ -32,29 +32,24 @@ def measure_latency_kafka(server: Server, database: str, directory: Path) -> Tab
     server.execute("ALTER SYSTEM SET track_commit_timestamp = on")
     server.stop()
     server.start()
-    codes, agents = write_inputs(directory)
-    asyncio.run(insert_links(dsn, codes.read_text(encoding="utf-8").split()))
-    os.environ.update(
-        ADVOLINK_BENCH_CODES=str(codes),
-        ADVOLINK_BENCH_AGENTS=str(agents),
-        ADVOLINK_BENCH_PAUSE_MS=str(1_000 * CONNECTIONS // CLICKS_PER_SECOND - ANSWER_MS),
-    )
+    asyncio.run(insert_links(dsn, codes()))
+    requests, pause_ms = write_requests(directory / "requests"), 1_000 * CONNECTIONS // CLICKS_PER_SECOND - ANSWER_MS
     with ExitStack() as held:
         shared = kafka_settings(fresh_topics(held.enter_context(launched_kafka()).bootstrap))
         held.enter_context(service("aggregator", directory, dsn, {}, shared))
         journals = {"JOURNAL_DIR": str(directory / "journals")}
         url, pid = held.enter_context(service("redirector", directory, dsn, journals, shared))
-        load = Load(url, SCRIPT, SECONDS, CONNECTIONS, LOAD_CPU)
+        load = Load(url, requests, SECONDS, CONNECTIONS, LOAD_CPU, pause_ms)
         put_under_load(load, [pid])  # every link drawn into memory, the whole way warmed up
         result = put_under_load(load, [pid])
         took = asyncio.run(_visible_after(dsn, result.requests))
     return Table(
         f"Click to count at a steady rate, redirector to Postgres through Kafka, {SECONDS} s",
-        [Row("from capture to the commit that counts it", {"clicks/s": f"{result.requests / SECONDS:,.0f}", **took})],
+        [Row("from capture to the commit that counts it", {"clicks/s": result.requests / SECONDS, **took})],
     )
 
 
-async def _visible_after(dsn: str, clicks: int) -> dict[str, str]:
+async def _visible_after(dsn: str, clicks: int) -> dict[str, float]:
     """How long the last `clicks` clicks took, once they are all there."""
     connection = await asyncpg.connect(dsn)
     deadline = asyncio.get_running_loop().time() + COUNTED_SECONDS_MAX
@@ -64,4 +59,4 @@ async def _visible_after(dsn: str, clicks: int) -> dict[str, str]:
         await asyncio.sleep(0.2)
     (row,) = await connection.fetch(SQL["visible_after"], clicks)
     await connection.close()
-    return {f"{name} ms": f"{value:,.0f}" for name, value in row.items()}
+    return {f"{name} ms": value for name, value in row.items()}

@@ -9,7 +9,7 @@ from typing import Final
 
 import asyncpg
 
-from bench_table import Row, Table
+from figures import Row, Table
 from filled import fill
 from measure import children, cpu_seconds
 from stage.postgres import Server
@@ -40,7 +40,7 @@ def _timed(name: str, command: str, server: Server, dsn: str, directory: Path) -
         subprocess.run(arguments, stdout=log, stderr=log, check=True)
     wall_s = time.monotonic() - started_s
     used_s = cpu_seconds([server.pid, *children(server.pid)]) - before
-    figures = {"seconds": f"{wall_s:.0f}", "clicks/s": f"{CLICKS / wall_s:,.0f}", "Postgres CPU s": f"{used_s:.0f}"}
+    figures = {"seconds": wall_s, "clicks/s": CLICKS / wall_s, "Postgres CPU s": used_s}
     return Row(name, figures)
 
 

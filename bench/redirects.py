@@ -1,87 +1,122 @@
-"""Redirects per second and processor time per redirect, beside the plain FastAPI route in the same run."""
+"""Redirects per second and processor time per redirect: ours beside nginx, Go and a plain FastAPI route."""
 
 import asyncio
-import os
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import asyncpg
+import pytest
 
-from bench_table import Row, Table
-from measure import Load, LoadResult, put_under_load
-from stack import LOAD_CPU, plain_fastapi, service
+from browsers import AGENTS, CODES, codes, each_code_once, write_requests
+from candidates import DESTINATION, FASTAPI, NGINX, QUERY, Candidate, Running, Site, candidates
+from figures import Figure, Row, Table
+from looking import look_at_answers
+from measure import Load, LoadResult, children, put_under_load
+from stack import LOAD_CPU, freeze, thaw
 from stage.postgres import Server
 
-CODES = 100_000
-AGENTS = 5_000
-CONNECTIONS = 64
-SECONDS = 6
-ROUNDS = 3
-REQUESTS_READY = 20_000
-"""As many as codes.lua makes ready; each run of wrk begins with the first of them."""
+CONNECTIONS: Final = 64
+LEAD_IN_SECONDS: Final = 1
+"""Under load before it is measured, so that a turn does not begin cold."""
 
-INSERT_LINKS = Path(__file__).with_name("insert_links.sql")
-SCRIPT = Path(__file__).with_name("codes.lua")
+SAMPLE: Final = 50
+"""Requests whose answers are looked at one by one."""
 
+LOAD_BUSY_MAX: Final = 0.8
+"""A wrk that is busier may be what bounds the rate."""
 
-def measure_redirects(server: Server, database: str, directory: Path) -> Table:
-    """The best of ROUNDS rounds, each through every candidate in turn."""
-    codes, agents = write_inputs(directory)
-    asyncio.run(insert_links(server.dsn(database), codes.read_text(encoding="utf-8").split()))
-    os.environ.update(ADVOLINK_BENCH_CODES=str(codes), ADVOLINK_BENCH_AGENTS=str(agents))
-    results: dict[str, list[LoadResult]] = {
-        "plain FastAPI route": [],
-        "advolink, shipping": [],
-        "advolink, journal only": [],
-    }
-    for _ in range(ROUNDS):
-        with plain_fastapi(codes) as (url, pid):
-            results["plain FastAPI route"].append(_load(url, pid))
-        with _redirector(server, database, directory) as (url, pid):
-            _warm_up(url, pid)
-            results["advolink, shipping"].append(_load(url, pid))
-            server.stop()  # no event log: the shipper is held back
-            results["advolink, journal only"].append(_load(url, pid))
-            server.start()
-    return _table({name: max(rounds, key=lambda one: one.per_second) for name, rounds in results.items()})
+INSERT_LINKS: Final = Path(__file__).with_name("insert_links.sql")
 
 
-@contextmanager
-def _redirector(server: Server, database: str, directory: Path) -> Iterator[tuple[str, int]]:
-    settings = {"JOURNAL_DIR": str(directory / "journals"), "DRAIN_SECONDS": "0"}
-    with service("redirector", directory, server.dsn(database), settings) as running:
-        yield running
+@dataclass(frozen=True)
+class Rounds:
+    """How often and for how long each candidate is measured; where `only` names some, those whose names hold one."""
+
+    count: int = 3
+    seconds: int = 6
+    only: Sequence[str] = ()
 
 
-def _warm_up(url: str, pid: int) -> None:
-    """Draw every link that will be asked for into memory; cold look-ups are not what is measured."""
-    seconds, sent = SECONDS, 0
-    while sent < REQUESTS_READY:
-        sent = put_under_load(Load(url, SCRIPT, seconds, CONNECTIONS, LOAD_CPU), [pid]).requests
-        seconds *= 2
+@dataclass
+class Contender:
+    """A candidate that runs, frozen while it is not its turn, and what came of its turns."""
+
+    name: str
+    running: Running
+    requests: Path
+    clicks_before: int
+    results: list[LoadResult] = field(default_factory=list)
+    answered: int = 0
+    loads: int = 0
+
+    def put_under_load(self, seconds: int) -> LoadResult:
+        """Give it a turn.
+
+        Raises:
+            RuntimeError: not every request was redirected.
+        """
+        pids = [self.running.pid, *children(self.running.pid)]
+        load = Load(self.running.url, self.requests, seconds, CONNECTIONS, LOAD_CPU)
+        with self.thawed():
+            result = put_under_load(load, pids)
+        if result.refused or result.broken:
+            raise RuntimeError(
+                f"{self.name}: of {result.requests} requests {result.refused} were refused, {result.broken} broken off"
+            )
+        self.answered += result.requests
+        self.loads += 1
+        return result
+
+    @contextmanager
+    def thawed(self) -> Iterator[None]:
+        """Let it run."""
+        thaw(self.running.pid)
+        yield
+        freeze(self.running.pid)
+
+    def expect_every_click(self) -> None:
+        """What was answered is recorded, and nothing else but what was under way when wrk left.
+
+        Raises:
+            RuntimeError: it is not.
+        """
+        if self.running.clicks is not None:
+            clicks = self.running.clicks() - self.clicks_before
+            if not self.answered <= clicks <= self.answered + self.loads * CONNECTIONS:
+                raise RuntimeError(f"{self.name}: {self.answered} redirects, but {clicks} clicks recorded")
 
 
-def _load(url: str, pid: int) -> LoadResult:
-    result = put_under_load(Load(url, SCRIPT, SECONDS, CONNECTIONS, LOAD_CPU), [pid])
-    if result.refused:
-        raise RuntimeError(f"{result.refused} of {result.requests} requests were not redirected")
-    return result
+def measure_redirects(server: Server, database: str, directory: Path, rounds: Rounds | None = None) -> Table:
+    """The best of some rounds, each through every candidate in turn, and every click found where it was recorded."""
+    rounds = rounds or Rounds()
+    site = make_site(server.dsn(database), directory)
+    with ExitStack() as held:
+        contenders = [started for one in _chosen(rounds) if (started := _start(one, site, held))]
+        for _ in range(rounds.count):
+            for contender in contenders:
+                contender.put_under_load(LEAD_IN_SECONDS)
+                contender.results.append(contender.put_under_load(rounds.seconds))
+        for contender in contenders:
+            contender.expect_every_click()
+    best = {one.name: max(one.results, key=lambda result: result.per_second) for one in contenders}
+    for name, one in best.items():
+        if one.load_busy > LOAD_BUSY_MAX:
+            print(f"wrk was busy for {one.load_busy:.0%} of its turn with {name}: the rate may be wrk's own.")
+    return Table(
+        f"Redirects on one core: {CODES:,} codes by Zipf(1), {AGENTS:,} user agents, {CONNECTIONS} connections",
+        [Row(name, _figures(one, best.get(NGINX), best.get(FASTAPI))) for name, one in best.items()],
+    )
 
 
-def write_inputs(directory: Path) -> tuple[Path, Path]:
-    """The files that codes.lua reads: codes and user agents."""
-    rng = random.Random(11)
-    codes, agents = directory / "codes.txt", directory / "agents.txt"
-    codes.write_text("\n".join(f"B{number:07}" for number in range(CODES)), encoding="utf-8")
-    versions = [
-        f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
-        f"Chrome/{rng.randint(90, 140)}.0.{rng.randint(1000, 7000)}.{rng.randint(1, 200)} Safari/537.36"
-        for _ in range(AGENTS)
-    ]
-    agents.write_text("\n".join(versions), encoding="utf-8")
-    return codes, agents
+def make_site(dsn: str, directory: Path) -> Site:
+    """The links in a database and in a file."""
+    asyncio.run(insert_links(dsn, codes()))
+    links = directory / "links.txt"
+    links.write_text("".join(f"{code} {DESTINATION}{code}{QUERY}\n" for code in codes()), encoding="utf-8")
+    return Site(dsn, directory, links)
 
 
 async def insert_links(dsn: str, codes: list[str]) -> None:
@@ -91,20 +126,39 @@ async def insert_links(dsn: str, codes: list[str]) -> None:
     await connection.close()
 
 
-def _table(best: dict[str, LoadResult]) -> Table:
-    yardstick = best["plain FastAPI route"]
-    rows = [
-        Row(
-            name,
-            {
-                "requests/s": f"{one.per_second:,.0f}",
-                "x FastAPI": f"{one.per_second / yardstick.per_second:.2f}",
-                "CPU us/request": f"{one.cpu_us:.0f}",
-                "CPU x FastAPI": f"{one.cpu_us / yardstick.cpu_us:.2f}",
-                "p50 ms": f"{one.p50_ms:.1f}",
-                "p99 ms": f"{one.p99_ms:.1f}",
-            },
-        )
-        for name, one in best.items()
-    ]
-    return Table(f"Redirects: {CODES:,} codes by Zipf(1), {CONNECTIONS} connections, keep-alive, one core", rows)
+def _chosen(rounds: Rounds) -> list[Candidate]:
+    wanted = rounds.only or [""]
+    return [one for one in candidates() if any(text in one.name for text in wanted)]
+
+
+def _start(candidate: Candidate, site: Site, held: ExitStack) -> Contender | None:
+    """Start it, and look at its answers: at one for each link where that draws them into memory, else at some."""
+    try:
+        running = held.enter_context(candidate.start(site))
+    except pytest.skip.Exception as missing:
+        print(f"LEFT OUT: {candidate.name}. {missing}", flush=True)
+        return None
+    requests = site.directory / f"{candidate.method}.requests"
+    if not requests.exists():
+        write_requests(requests, method=candidate.method)
+    contender = Contender(candidate.name, running, requests, running.clicks() if running.clicks else 0)
+    looked_at = each_code_once() if candidate.ours else each_code_once()[:SAMPLE]
+    contender.answered += look_at_answers(running.url, looked_at)
+    freeze(running.pid)
+    return contender
+
+
+def _figures(one: LoadResult, nginx: LoadResult | None, fastapi: LoadResult | None) -> dict[str, Figure]:
+    """Ratios are such that more is better, of the rate and of the processor time alike; but not that of the p99."""
+    return {
+        "requests/s": one.per_second,
+        "x nginx": one.per_second / nginx.per_second if nginx else None,
+        "x FastAPI": one.per_second / fastapi.per_second if fastapi else None,
+        "CPU us": one.cpu_us,
+        "x nginx by CPU": nginx.cpu_us / one.cpu_us if nginx else None,
+        "x FastAPI by CPU": fastapi.cpu_us / one.cpu_us if fastapi else None,
+        "p50 ms": one.p50_ms,
+        "p99 ms": one.p99_ms,
+        "p99 x nginx": one.p99_ms / nginx.p99_ms if nginx else None,
+        "wrk busy": one.load_busy,
+    }

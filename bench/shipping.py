@@ -8,10 +8,10 @@ from typing import Final
 
 import uvloop
 
-from bench_table import Row, Table
 from event_log.kafka.connection import KafkaConnection
 from event_log.kafka.log import KafkaEventLog
 from events import clicks, records_by_partition
+from figures import Row, Table
 from link_events.codec import encode
 from link_events.streams import PARTITIONS_DEFAULT, Partition, Stream, partition_of
 from redirector.journal.adoption import new_journal
@@ -43,7 +43,7 @@ def measure_shipping_kafka(_server: Server, _database: str, directory: Path) -> 
     return Table(
         f"Shipping {EVENTS:,} clicks into Kafka",
         [
-            Row(name, {"events/s": f"{EVENTS / wall:,.0f}", "CPU us/event": f"{cpu / EVENTS * 1e6:.1f}"})
+            Row(name, {"events/s": EVENTS / wall, "CPU us/event": cpu / EVENTS * 1e6})
             for name, (wall, cpu) in rows.items()
         ],
     )

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,7 @@ import httpx2
 from database.queries import load_queries
 from event_log.kafka.connection import KafkaConnection
 from event_log.settings import EventLogKind
+from measure import children
 from stage.ports import free_port
 
 SERVER_CPU, LOAD_CPU = 0, 1
@@ -27,7 +28,13 @@ HOLD: Final = Path(__file__).with_name("hold.sql")
 
 @contextmanager
 def service(
-    name: str, directory: Path, dsn: str, settings: Mapping[str, str], shared: Mapping[str, str] = MappingProxyType({})
+    name: str,
+    directory: Path,
+    dsn: str,
+    settings: Mapping[str, str],
+    shared: Mapping[str, str] = MappingProxyType({}),
+    *,
+    python: str = sys.executable,
 ) -> Iterator[tuple[str, int]]:
     """`python -m NAME` on the server's core until the block ends: its URL and its pid, once it is ready.
 
@@ -45,9 +52,9 @@ def service(
     }
     with (
         (directory / f"{name}.log").open("ab") as log,
-        _on_core([sys.executable, "-m", name], environment, log.fileno()) as pid,
+        on_core([python, "-m", name], environment, log.fileno()) as pid,
     ):
-        _until_answers(f"http://127.0.0.1:{management}/readyz")
+        until_answers(f"http://127.0.0.1:{management}/readyz")
         yield f"http://127.0.0.1:{port}", pid
 
 
@@ -78,28 +85,32 @@ async def _execute(dsn: str, statement: str) -> None:
 
 
 @contextmanager
-def plain_fastapi(codes: Path) -> Iterator[tuple[str, int]]:
-    """The yardstick on the server's core."""
-    port = free_port()
-    script = Path(__file__).with_name("plain_fastapi.py")
-    command = [sys.executable, str(script), str(codes), str(port)]
-    with _on_core(command, dict(os.environ), subprocess.DEVNULL) as pid:
-        _until_answers(f"http://127.0.0.1:{port}/{codes.read_text(encoding='utf-8').split()[0]}")
-        yield f"http://127.0.0.1:{port}", pid
-
-
-@contextmanager
-def _on_core(command: list[str], environment: Mapping[str, str], output: int) -> Iterator[int]:
+def on_core(command: Sequence[str], environment: Mapping[str, str], output: int) -> Iterator[int]:
+    """A program on the server's core until the block ends: its pid. It may have been frozen meanwhile."""
     pinned = ["taskset", "-c", str(SERVER_CPU), *command]
     process = subprocess.Popen(pinned, env=dict(environment), stdout=output, stderr=output)
     try:
         yield process.pid
     finally:
+        thaw(process.pid)
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=60)
 
 
-def _until_answers(url: str) -> None:
+def freeze(pid: int) -> None:
+    """Stop a program and its children where they are: who is not under load is to cost nothing."""
+    for one in (pid, *children(pid)):
+        os.kill(one, signal.SIGSTOP)
+
+
+def thaw(pid: int) -> None:
+    """Let them go on."""
+    for one in (*children(pid), pid):
+        os.kill(one, signal.SIGCONT)
+
+
+def until_answers(url: str) -> None:
+    """Wait until a server answers with success or a redirect."""
     deadline = time.monotonic() + READY_SECONDS_MAX
     while time.monotonic() < deadline:
         try:

@@ -28,6 +28,12 @@ class Requirement(StrEnum):
     """The shared data folder with the real click log."""
     CURL = "curl"
     """curl, with which README's example is run."""
+    WRK = "wrk"
+    """wrk, which puts servers under load."""
+    NGINX = "nginx"
+    """nginx, which redirects are measured against."""
+    GO = "go"
+    """Go, of which another such yardstick is made."""
 
 
 def need(requirement: Requirement, *, present: bool, reason: str) -> None:

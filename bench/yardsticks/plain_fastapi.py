@@ -1,6 +1,6 @@
 """The yardstick: a FastAPI route that looks a code up in a dict and redirects. It records nothing.
 
-python bench/plain_fastapi.py CODES_FILE PORT
+python bench/yardsticks/plain_fastapi.py LINKS_FILE PORT     the file has a code and its destination on each line
 """
 
 import sys
@@ -25,6 +25,6 @@ def plain_app(destinations: dict[str, str]) -> FastAPI:
 
 
 if __name__ == "__main__":
-    codes = Path(sys.argv[1]).read_text(encoding="utf-8").split()
-    app = plain_app({code: f"https://www.example.com/landing/{code}" for code in codes})
+    lines = Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()
+    app = plain_app(dict(line.split(" ", 1) for line in lines))
     uvicorn.run(app, port=int(sys.argv[2]), loop="uvloop", http="httptools", access_log=False, log_level="warning")
