@@ -46,6 +46,13 @@ RETRY_AFTER: Final[Schema] = {
 }
 """The header of a 503."""
 
+LIMITED: Final[Schema] = {
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}},
+    "RateLimit-Policy": {"description": "How many are allowed, in how many seconds.", "schema": {"type": "string"}},
+    "RateLimit": {"description": "How many are left, and when there is more.", "schema": {"type": "string"}},
+}
+"""The headers of a 429 (draft-ietf-httpapi-ratelimit-headers)."""
+
 NEXT_PAGE: Final[Responses] = {
     200: {"headers": {"Link": {"description": 'The next page, `rel="next"`.', "schema": {"type": "string"}}}}
 }

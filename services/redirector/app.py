@@ -6,6 +6,7 @@ neither Postgres nor the event log has to be there. Down: no more requests, jour
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from http_api.problems import answer_with_problems
 from http_api.serving import Binding, Failures, cancel_all
 from http_api.stop_signals import StopSignals
 from redirector.destinations import DestinationPolicy, compared_host
+from redirector.finding import LinkFinder
 from redirector.heartbeats import keep_beating
 from redirector.imports.importing import Importer, ImportPlace
 from redirector.imports.store import PlanStore
@@ -41,6 +43,7 @@ from redirector.links.memory import LinkMemory
 from redirector.links.resolving import LinkResolver
 from redirector.links.store import LinkStore
 from redirector.metrics import RedirectorMetrics
+from redirector.network_limits import NetworkLimits
 from redirector.programme.following import FollowedProgramme
 from redirector.programme.store import ProgrammeStore
 from redirector.recalling import Place, keep_recalling
@@ -68,6 +71,7 @@ class Service:
     metrics: RedirectorMetrics
     memory: LinkMemory
     resolver: LinkResolver
+    network_limits: NetworkLimits
     programme: FollowedProgramme
     keys: FollowedKeys
     shipments: Shipments
@@ -103,6 +107,7 @@ class Service:
         self.metrics.connections.open.set(len(self.connections))
         self.metrics.redirect.links_in_memory.set(len(self.memory))
         self.metrics.redirect.known_codes.set(self.resolver.codes.count)
+        self.metrics.redirect.networks_limited.set(self.network_limits.limited(time.monotonic()))
         self.metrics.shipping.connected.set(all(shipment.shipper.connected for shipment in self.shipments))
 
 
@@ -176,6 +181,7 @@ def _assemble(
     resolver = LinkResolver(memory, store)
     access = Access(KeyStore(pool))
     own_host = compared_host(urlsplit(settings.public_url).hostname or "")
+    network_limits = NetworkLimits(settings.unknown_codes_per_minute, settings.unknown_codes_burst)
     policy = DestinationPolicy({own_host}, frozenset(map(compared_host, settings.private_hosts)))
     place = ImportPlace(settings.journal_dir / "imports", _limits(settings), settings.partitions)
     importer = Importer(PlanStore(pool), shipments, place, policy)
@@ -184,13 +190,17 @@ def _assemble(
     journal = own.journal
     missing = metrics.redirect.click_ids_missing
     click_ids = ClickIds(keys, programme, journal.journal_id, journal.partitions, missing)
-    redirector = Redirector(resolver, Recorder(journal), click_ids, settings.journal_full_policy, metrics.redirect)
-    desk = links.LinkDesk(store, memory, access, policy, settings.public_url)
+    finder = LinkFinder(resolver, network_limits, lambda request: request.peer, metrics.redirect)
+    redirector = Redirector(finder, Recorder(journal), click_ids, settings.journal_full_policy, metrics.redirect)
+    desk = links.LinkDesk(store, resolver, access, policy, settings.public_url)
     import_desk = imports.ImportDesk(importer, access, settings.journal_dir / "uploads", settings.import_bytes_max)
     public = build_public_app(desk, import_desk, redirector, metrics)
     connections_max = connections_that_fit(settings.connections_max)
     limits = ConnectionLimits(connections_max, settings.idle_seconds, metrics.connections.refused.inc)
-    return Service(settings, public, metrics, memory, resolver, programme, keys, shipments, own, Connections(limits))
+    connections = Connections(limits)
+    return Service(
+        settings, public, metrics, memory, resolver, network_limits, programme, keys, shipments, own, connections
+    )
 
 
 def build_public_app(

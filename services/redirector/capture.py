@@ -24,6 +24,7 @@ class Request:
 
     method: str
     headers: Mapping[str, str]
+    peer: str | None = None
 
 
 def capture_click(request: Request, link: Link, state: LinkState, occurred_at: datetime) -> Click:

@@ -16,6 +16,8 @@ class Unknown(StrEnum):
     """There is no such link: 404."""
     NO_CODE = "no_code"
     """It cannot be one, like `favicon.ico`: 404, and nobody was asked."""
+    LIMITED = "limited"
+    """It is surely none that is older than a second, and its network asks for too many: 429, and nobody was asked."""
     UNSURE = "unsure"
     """Postgres could not be asked: 503."""
 
@@ -55,6 +57,9 @@ class RedirectMetrics:
             "advolink_known_codes",
             "Codes known to be links, nearly; 0 while they are read after a start or a failover.",
             registry=registry,
+        )
+        self.networks_limited = Gauge(
+            "advolink_networks_limited", "Networks that may ask for no unknown code now.", registry=registry
         )
         self.links_in_memory = Gauge(
             "advolink_links_in_memory", "Links that redirect without Postgres.", registry=registry

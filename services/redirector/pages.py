@@ -27,6 +27,10 @@ _TEXTS: Final = {
         "This link has ended",
         "It was switched off, or its time is over. If somebody sent it to you, ask them for a newer one.",
     ),
+    HTTPStatus.TOO_MANY_REQUESTS: (
+        "One moment, please",
+        "From your network many links were asked for that there are not. Please try again in a few seconds.",
+    ),
     HTTPStatus.SERVICE_UNAVAILABLE: (
         "One moment, please",
         "This link cannot be looked up right now. Please try again in a few seconds.",

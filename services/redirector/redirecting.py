@@ -1,23 +1,24 @@
 """The way of a click through the redirector: code, link, state, journal, answer.
 
 A redirect depends on memory and its own disk. Postgres is asked only for a code that is not in memory; when it is away
-the answer to such a code is 503, never 404.
+the answer to such a code is 503, never 404. A network that asks for many that are surely none is answered 429 to
+those, and to nothing else.
 """
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from database.pool import DatabaseAwayError
 from link_events.click_ids import utc_day_of
 from link_events.events import Click
-from link_events.identity import Code, Origin, is_code
+from link_events.identity import Origin
 from link_events.reasons import LinkState
 from redirector.capture import Request, capture_click
+from redirector.finding import LinkFinder
 from redirector.journal.journal import JournalFullError
 from redirector.links.link import Link
-from redirector.links.resolving import LinkResolver
 from redirector.metrics import RedirectMetrics, Unknown
 from redirector.recording import Recorder
 from redirector.settings import FullPolicy
@@ -32,6 +33,8 @@ class Answer:
 
     status: HTTPStatus
     destination: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Beside those of every answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,19 @@ class Redirector:
 
     def __init__(
         self,
-        resolver: LinkResolver,
+        finder: LinkFinder,
         recorder: Recorder,
         click_ids: ClickIds,
         full_policy: FullPolicy,
         metrics: RedirectMetrics,
     ) -> None:
-        self._resolver = resolver
+        self._finder = finder
+        self._unknown = {
+            Unknown.ABSENT: Answer(HTTPStatus.NOT_FOUND),
+            Unknown.NO_CODE: Answer(HTTPStatus.NOT_FOUND),
+            Unknown.LIMITED: Answer(HTTPStatus.TOO_MANY_REQUESTS, headers=finder.limits.headers),
+            Unknown.UNSURE: Answer(HTTPStatus.SERVICE_UNAVAILABLE),
+        }
         self._recorder = recorder
         self._click_ids = click_ids
         self._full_policy = full_policy
@@ -61,14 +70,9 @@ class Redirector:
 
     async def follow(self, code: str, request: Request) -> Answer:
         """Find out what to answer, and record the click if there is a link."""
-        if not is_code(code):
-            return self._unknown(Unknown.NO_CODE)
-        try:
-            link = await self._resolver.resolve(Code(code))
-        except DatabaseAwayError:
-            return self._unknown(Unknown.UNSURE)
-        if link is None:
-            return self._unknown(Unknown.ABSENT)
+        link = await self._finder.find(code, request)
+        if isinstance(link, Unknown):
+            return self._unknown[link]
         state = link.state_at(datetime.now(UTC))
         try:
             recorded = await self._record(link, state, request)
@@ -81,10 +85,6 @@ class Redirector:
         if state is not LinkState.ACTIVE:
             return Answer(HTTPStatus.GONE)
         return Answer(HTTPStatus.FOUND, self._destination(link, recorded))
-
-    def _unknown(self, outcome: Unknown) -> Answer:
-        self._metrics.unknown_codes[outcome].inc()
-        return Answer(HTTPStatus.SERVICE_UNAVAILABLE if outcome is Unknown.UNSURE else HTTPStatus.NOT_FOUND)
 
     async def _record(self, link: Link, state: LinkState, request: Request) -> Recorded:
         """Have the click in the journal.

@@ -72,6 +72,13 @@ class RedirectorSettings(ServiceSettings, EventLogSettings):
         timedelta(seconds=5), gt=timedelta(0), description="How often a silent partition says that it is alive."
     )
     links_in_memory_max: int = Field(100_000, ge=1, description="Links kept in memory, the least recently used go.")
+    unknown_codes_per_minute: int = Field(
+        60,
+        ge=1,
+        description="How many codes that nobody has a network (/24, or /48 of IPv6) may ask for; others of its are"
+        " answered 429. Links are never limited.",
+    )
+    unknown_codes_burst: int = Field(60, ge=1, description="How many of them at once, after a while without any.")
     import_bytes_max: int = Field(1024 * MEBIBYTE, ge=1, description="The largest file an import takes, in bytes.")
     connections_max: int = Field(
         CONNECTIONS_MAX, ge=1, description="Connections to the public port at once; a further one is answered 503."

@@ -45,14 +45,16 @@ class CodeFilter:
 
     def add(self, code: Code) -> None:
         """Have `code` in it, for ever."""
-        if code in self:
-            return
-        self.count += 1
         place, step = _start(code)
         bits, size = self._bits, self._size
+        is_new = False
         for _ in range(BITS_SET):
             place = (place + step) % size
-            bits[place >> 3] |= 1 << (place & 7)
+            bit = 1 << (place & 7)
+            if not bits[place >> 3] & bit:
+                bits[place >> 3] |= bit
+                is_new = True
+        self.count += is_new
 
     def __contains__(self, code: Code) -> bool:
         """Whether it was added; rarely also where it was not."""

@@ -27,6 +27,9 @@ FOLLOW_INTERVAL: Final = timedelta(seconds=1)
 READ_PAUSE: Final = timedelta(milliseconds=10)
 """Between two pages of codes, for redirects: five million codes are known after a minute."""
 
+CODES_AT_ONCE: Final = 200
+"""Of a page: half a millisecond, in which nobody is redirected."""
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -68,12 +71,25 @@ class LinkResolver:
             lookup.add_done_callback(lambda done: self._looked_up(code, done))
         return await _in_time(asyncio.shield(lookup))  # giving up a lookup may take longer than the lookup may
 
+    def surely_lacks(self, code: Code) -> bool:
+        """Whether `code` is surely no link but one that was made since the last round, elsewhere."""
+        return self.codes.surely_lack(code) and self._memory.get(code) is None
+
     def next_round(self) -> asyncio.Future[bool]:
         """Ask for a look at the links' changes: whether it got through. Everybody who asks meanwhile has this future.
 
         After it no link that was made before this call is surely lacked.
         """
         return self._rounds.ask()
+
+    def was_issued(self, link: Link) -> None:
+        """Know of a link before the feed brings it."""
+        self.codes.add(link.code)
+        self._memory.remember(link)
+
+    def was_changed(self, link: Link) -> None:
+        """Know of a change before the feed brings it."""
+        self._memory.refresh(link)
 
     async def follow_changes(self) -> None:
         """Keep fresh what is in memory and which codes there are, for ever."""
@@ -129,7 +145,9 @@ class LinkResolver:
         if not self.codes.filling:
             return
         page, last = await _in_time(self._store.codes_after(self._read_to))
-        self.codes.fill(page)
+        for start in range(0, len(page), CODES_AT_ONCE):
+            self.codes.fill(page[start : start + CODES_AT_ONCE])
+            await asyncio.sleep(0)
         self._read_to = last
         if len(page) < CODES_MAX:
             self.codes.filled()

@@ -31,7 +31,7 @@ CHANGES_MAX: Final = 1_000
 """Changed links fetched at once."""
 
 CODES_MAX: Final = 2_000
-"""Codes fetched at once: they keep the event loop for some 3 ms."""
+"""Codes fetched at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from redirector.codes import alias_fault, draw_code
 from redirector.destinations import DestinationPolicy, DestinationRefusedError, canonical_destination
 from redirector.errors import CodeTakenError, UnknownAdvocateError
 from redirector.links.link import Advocate, Link, LinkFields
-from redirector.links.memory import LinkMemory
+from redirector.links.resolving import LinkResolver
 from redirector.links.store import LinkChanges, LinkStore
 
 TAGS_MAX = 32
@@ -116,7 +116,7 @@ class LinkDesk:
     """What the endpoints below work with."""
 
     store: LinkStore
-    memory: LinkMemory
+    resolver: LinkResolver
     access: Access
     policy: DestinationPolicy
     public_url: str
@@ -192,7 +192,7 @@ def link_routes(desk: LinkDesk) -> APIRouter:
         link = await desk.store.change(Code(code), changes, datetime.now(UTC), key.key_id)
         if link is None:
             raise not_found(f"link {code}")
-        desk.memory.refresh(link)
+        desk.resolver.was_changed(link)
         return desk.shown(link)
 
     return router
@@ -225,7 +225,7 @@ async def _issue(desk: LinkDesk, body: LinkIn, key: LiveKey) -> Link:
         raise refused_field("advocate_id", str(error)) from error
     except CodeTakenError as error:
         raise ProblemError(HTTPStatus.CONFLICT, ProblemKind.ALIAS_TAKEN, f"alias: {error}") from error
-    desk.memory.remember(link)
+    desk.resolver.was_issued(link)
     return link
 
 

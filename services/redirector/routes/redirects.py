@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
-from http_api.openapi import RETRY_AFTER, Schema
+from http_api.openapi import LIMITED, RETRY_AFTER, Schema
 from http_api.problems import RETRY_AFTER_S
 from redirector import capture
 from redirector.metrics import RedirectMetrics
@@ -29,6 +29,11 @@ _DOCUMENTED: Final[Schema] = {
         302: {"headers": {"Location": {"schema": {"type": "string", "format": "uri"}}}},
         404: _PAGE | {"description": "There is no such link."},
         410: _PAGE | {"description": "The link is disabled or expired. The click is recorded."},
+        429: _PAGE
+        | {
+            "description": "There is no such link, and too many such codes were asked for from this network.",
+            "headers": LIMITED,
+        },
         503: _PAGE | {"description": "The code cannot be looked up now.", "headers": RETRY_AFTER},
     },
 }
@@ -47,9 +52,9 @@ def redirect_routes(redirector: Redirector, metrics: RedirectMetrics) -> APIRout
     @router.get("/{code}", operation_id="redirect", summary="Follow a short link", **_DOCUMENTED)
     @router.api_route("/{code}/", methods=["GET", "HEAD"], include_in_schema=False)
     async def redirect(code: str, request: Request) -> Response:
-        """302 to the link's destination; 404, 410 and 503 are small pages. The click is journaled first."""
+        """302 to the link's destination; 404, 410, 429 and 503 are small pages. The click is journaled first."""
         started_s = time.perf_counter()
-        answer = await redirector.follow(code, capture.Request(request.method, request.headers))
+        answer = await redirector.follow(code, _captured(request))
         metrics.redirects.labels(answer.status.value).inc()
         metrics.duration.observe(time.perf_counter() - started_s)
         return _response(answer)
@@ -57,10 +62,14 @@ def redirect_routes(redirector: Redirector, metrics: RedirectMetrics) -> APIRout
     return router
 
 
+def _captured(request: Request) -> capture.Request:
+    return capture.Request(request.method, request.headers, request.client.host if request.client else None)
+
+
 def _response(answer: Answer) -> Response:
     if answer.destination is not None:
         return Response(status_code=answer.status, headers={"Location": answer.destination, **_NEVER_KEPT})
-    headers = dict(_NEVER_KEPT)
+    headers = {**_NEVER_KEPT, **answer.headers}
     if answer.status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return HTMLResponse(PAGES[answer.status], answer.status, headers)

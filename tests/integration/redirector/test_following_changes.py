@@ -175,7 +175,7 @@ async def test_a_link_issued_before_the_feed_was_known_is_not_trusted_for_ever(
     resolver, tasks = following
     issued = await store.find(CODE)
     assert issued is not None
-    resolver._memory.remember(issued)  # noqa: SLF001 - as the API does
+    resolver.was_issued(issued)
     await change(store)
     assert await destination_of(resolver) == DESTINATION
     tasks.append(asyncio.create_task(resolver.follow_changes()))

@@ -1,11 +1,14 @@
 """Codes that nobody has cost Postgres nothing of their own, and no link is ever called unknown."""
 
 import asyncio
+import random
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from database.keys import Scope, create_key
@@ -13,9 +16,11 @@ from link_events.identity import Code
 from redirector.links import known_codes
 from redirector.links.link import Link
 from redirector.links.store import CODES_MAX, FeedPlace, LinkStore
+from redirector.pages import PAGES
+from stage.events import BROWSER
 from stage.postgres import Server
 from stage.proxy import proxied
-from stage.redirectors import DESTINATION, RunningRedirector, running_redirector
+from stage.redirectors import DESTINATION, PUBLIC_URL, RunningRedirector, running_redirector
 from stage.sql import execute
 from stage.waiting import eventually_async
 
@@ -68,14 +73,44 @@ async def statuses(redirector: RunningRedirector, codes: Sequence[str]) -> set[i
     return {answer.status_code for answer in await asyncio.gather(*map(redirector.click, codes))}
 
 
-async def test_unknown_codes_are_answered_together(redirector: RunningRedirector, asked: Asked) -> None:
+async def click_from(address: str, redirector: RunningRedirector, code: str) -> httpx2.Response:
+    transport = httpx2.ASGITransport(redirector.service.public, client=(address, 4711))
+    async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
+        return await client.get(f"/{code}", headers={"User-Agent": BROWSER})
+
+
+async def test_unknown_codes_are_answered_together(database_dsn: str, journals: Path, key: str, asked: Asked) -> None:
     """A thousand at once cost a few rounds of the feed, and not one look-up; each is told as absent."""
-    await redirector.issue()
-    before = asked.rounds
-    assert await statuses(redirector, [f"unknown{n}" for n in range(1_000)]) == {HTTPStatus.NOT_FOUND}
-    assert asked.lookups == []
-    assert asked.rounds - before < 50
-    assert await redirector.metric('advolink_unknown_codes_total{outcome="absent"}') == 1_000
+    async with running_redirector(database_dsn, journals, key, unknown_codes_burst=1_000) as one:
+        await one.issue()
+        before = asked.rounds
+        assert await statuses(one, [f"unknown{n}" for n in range(1_000)]) == {HTTPStatus.NOT_FOUND}
+        assert asked.lookups == []
+        assert asked.rounds - before < 50
+        assert await one.metric('advolink_unknown_codes_total{outcome="absent"}') == 1_000
+
+
+async def test_a_network_that_asks_for_too_many_is_told_when_to_come_again(redirector: RunningRedirector) -> None:
+    """The answer is a page like the others, kept by nobody; another network is told what it asks for."""
+    code = (await redirector.issue())["code"]
+    await asyncio.gather(*(click_from("192.0.2.1", redirector, f"unknown{n}") for n in range(60)))
+    limited = await click_from("192.0.2.1", redirector, "unknown1")
+    page = PAGES[HTTPStatus.TOO_MANY_REQUESTS]
+    assert (limited.status_code, limited.text) == (HTTPStatus.TOO_MANY_REQUESTS, page)
+    assert dict(limited.headers) == {
+        "cache-control": "private, no-store",
+        "referrer-policy": "strict-origin-when-cross-origin",
+        "retry-after": "2",
+        "ratelimit-policy": '"unknown-codes";q=60;w=60',
+        "ratelimit": '"unknown-codes";r=0;t=2',
+        "content-length": str(len(page.encode())),
+        "content-type": "text/html; charset=utf-8",
+        "x-robots-tag": "noindex",
+    }
+    assert (await click_from("192.0.3.1", redirector, "unknown1")).status_code == HTTPStatus.NOT_FOUND
+    assert (await click_from("192.0.2.1", redirector, code)).status_code == HTTPStatus.FOUND
+    assert (await click_from("192.0.2.1", redirector, "favicon.ico")).status_code == HTTPStatus.NOT_FOUND
+    assert await redirector.metric("advolink_networks_limited") == 1
 
 
 async def test_what_cannot_be_a_code_asks_nobody(redirector: RunningRedirector, asked: Asked) -> None:
@@ -98,7 +133,7 @@ async def test_a_link_that_another_redirector_has_just_made_redirects_at_once(
         await other.issue()
         for _ in range(20):
             code = (await redirector.issue())["code"]
-            assert (await other.click(code)).headers["location"] == DESTINATION
+            assert other.led_to(await other.click(code)) == DESTINATION
 
 
 async def test_links_of_a_large_database_are_known_page_by_page(
@@ -127,6 +162,26 @@ async def test_room_is_made_for_more_links(
         assert one.service.resolver.codes.size_bytes > 20 * known_codes.BITS_PER_CODE / 8
         assert await statuses(one, codes) == {HTTPStatus.FOUND}
         assert await statuses(one, ["unknown1"]) == {HTTPStatus.NOT_FOUND}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_is_scanned_a_links_answer_is_the_same(
+    database_dsn: str, journals: Path, key: str, seed: int
+) -> None:
+    """From networks that may ask for one unknown code, all at once, in any order, and most links not in memory."""
+    async with running_redirector(database_dsn, journals, key, links_in_memory_max=3, unknown_codes_burst=1) as one:
+        destinations = [f"https://www.example.com/{number}" for number in range(10)]
+        leads_to = {(await one.issue(destination=to))["code"]: to for to in destinations}
+        asked = [*leads_to, *(f"unknown{number}" for number in range(60))] * 5
+        random.Random(seed).shuffle(asked)
+        clicks = [click_from(f"192.0.{place % 3}.9", one, code) for place, code in enumerate(asked)]
+        answers = list(zip(asked, await asyncio.gather(*clicks), strict=True))
+    for code, answer in answers:
+        if code in leads_to:
+            assert (answer.status_code, one.led_to(answer)) == (HTTPStatus.FOUND, leads_to[code])
+    unknown = Counter(answer.status_code for code, answer in answers if code not in leads_to)
+    assert set(unknown) == {HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}
+    assert unknown[HTTPStatus.NOT_FOUND] < 10
 
 
 async def test_numbers_that_went_back_are_noticed(redirector: RunningRedirector, database_dsn: str) -> None:

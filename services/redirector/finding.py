@@ -1,0 +1,50 @@
+"""From a request for a code to its link, or to what becomes of a code that nobody has.
+
+Unknown codes are limited for each network, so that trying them out costs little. Links never are: the limit is asked
+only about a code that is surely none.
+"""
+
+import time
+from collections.abc import Callable
+
+from database.pool import DatabaseAwayError
+from link_events.identity import Code, is_code
+from redirector.capture import Request
+from redirector.links.link import Link
+from redirector.links.resolving import LinkResolver
+from redirector.metrics import RedirectMetrics, Unknown
+from redirector.network_limits import NetworkLimits
+
+NetworkOf = Callable[[Request], str | None]
+"""A key of the network that a request came from, None where that cannot be told."""
+
+
+class LinkFinder:
+    """Finds links."""
+
+    def __init__(
+        self, resolver: LinkResolver, limits: NetworkLimits, network_of: NetworkOf, metrics: RedirectMetrics
+    ) -> None:
+        self.limits = limits
+        self._resolver = resolver
+        self._network_of = network_of
+        self._metrics = metrics
+
+    async def find(self, code: str, request: Request) -> Link | Unknown:
+        """The link behind `code`; what is none is counted."""
+        link = await self._found(code, request)
+        if isinstance(link, Unknown):
+            self._metrics.unknown_codes[link].inc()
+        return link
+
+    async def _found(self, text: str, request: Request) -> Link | Unknown:
+        if not is_code(text):
+            return Unknown.NO_CODE
+        code = Code(text)
+        if self._resolver.surely_lacks(code) and not self.limits.admit(self._network_of(request), time.monotonic()):
+            self._resolver.next_round()  # a link that was made a moment ago is known when they come again
+            return Unknown.LIMITED
+        try:
+            return await self._resolver.resolve(code) or Unknown.ABSENT
+        except DatabaseAwayError:
+            return Unknown.UNSURE
