@@ -307,6 +307,26 @@ CREATE TABLE slot (
     CONSTRAINT slot_pkey PRIMARY KEY (day, advocate_id, visitor, link_id)
 );
 
+-- writer: the aggregator. Only ever added to: each change of a click's verdict, with the version it has since, what it was
+-- before, why and by whom. Kept when the click is let go.
+CREATE TABLE verdict_change (
+    journal bytea NOT NULL,
+    partition integer NOT NULL,
+    seq bigint NOT NULL,
+    verdict_version integer NOT NULL,
+    verdict text NOT NULL,
+    reasons text[] NOT NULL,
+    rules_version text NOT NULL,
+    old_verdict text NOT NULL,
+    old_reasons text[] NOT NULL,
+    old_rules_version text NOT NULL,
+    cause text NOT NULL,
+    why text NOT NULL,
+    changed_by text NOT NULL,
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT verdict_change_pkey PRIMARY KEY (journal, partition, seq, verdict_version)
+);
+
 -- writer: the aggregator's housekeeping. One row: raw clicks of earlier UTC dates were let go, their counts stay.
 CREATE TABLE raw_horizon (
     only_row boolean PRIMARY KEY DEFAULT true,

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from aggregator.applying.interruptions import Interruption
 from aggregator.batch_histogram import BatchHistogram
-from link_events.reasons import DeadLetterReason
+from link_events.reasons import DeadLetterReason, VerdictCause
 
 
 class ApplyingMetrics:
@@ -35,6 +35,19 @@ class ApplyingMetrics:
             "advolink_verdicts",
             "Clicks judged, by verdict and deciding reason (a named one without its name; empty where counted).",
             ["verdict", "reason"],
+            registry=registry,
+        )
+        self.verdict_changes = Counter(
+            "advolink_verdict_changes",
+            "Stored verdicts that were changed by what was applied after them, by why.",
+            ["cause"],
+            registry=registry,
+        )
+        for changed_by in VerdictCause:
+            self.verdict_changes.labels(changed_by)
+        self.slots_overtaken = Counter(
+            "advolink_slots_overtaken",
+            "Slots that went to a click that came later and stands earlier in the log.",
             registry=registry,
         )
         self.batch_duration = Histogram(

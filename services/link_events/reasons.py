@@ -26,6 +26,13 @@ class Reason(StrEnum):
     REPEAT = "repeat"
 
 
+class VerdictCause(StrEnum):
+    """Why a verdict was changed."""
+
+    SLOT = "slot"
+    REVIEW = "review"
+
+
 class LinkState(StrEnum):
     """What a link was when it was clicked, as the redirector answered it."""
 

@@ -226,6 +226,9 @@ class PartitionConsumer:
             metrics.dead_letters.labels(dead.reason).inc()
         for (verdict, reasons), clicks in outcome.clicks.judged.items():
             metrics.verdicts.labels(verdict, _deciding(reasons)).inc(clicks)
+        metrics.slots_overtaken.inc(outcome.clicks.slots_overtaken)
+        for cause, clicks in outcome.clicks.changed.items():
+            metrics.verdict_changes.labels(cause).inc(clicks)
         now = datetime.now(UTC)
         metrics.visible_after.observe_all((now - instant).total_seconds() for instant in outcome.clicks.captured_at)
 

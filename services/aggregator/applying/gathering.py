@@ -5,15 +5,16 @@ known when Postgres was asked; until then all that ask are taken to get theirs, 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from aggregator.applying.click_rows import click_row, judged_anew
 from aggregator.applying.fold import Folded, JudgedClick
 from aggregator.judge import Judgement, Place, Repeats, Slot, repeated, slot_of
+from aggregator.verdicts.deciding import Decision, add_differences
 from link_events.identity import AdvocateId
-from link_events.reasons import Verdict
+from link_events.reasons import Verdict, VerdictCause
 from link_events.values import value
 
 Judged = tuple[Verdict, tuple[str, ...]]
@@ -46,6 +47,8 @@ class Gathered:
     contenders: dict[Slot, Contender] = field(default_factory=dict)
     judged: Counter[Judged] = field(default_factory=Counter)
     captured_at: list[datetime] = field(default_factory=list)
+    changed: Counter[VerdictCause] = field(default_factory=Counter)
+    slots_overtaken: int = 0
     _visitors: set[tuple[date, AdvocateId, str]] = field(default_factory=set)
 
     def take(self, clicks: Iterable[JudgedClick]) -> None:
@@ -56,8 +59,9 @@ class Gathered:
         self.judged.update([(one.judgement.verdict, one.judgement.reasons) for one in settled])
         self.captured_at += [one.captured_at for one in settled]
 
-    def settle(self, known: Iterable[KnownVisitor]) -> None:
-        """Take back what those that asked do not get. Last of all, before anything is written."""
+    def settle(self, known: Iterable[KnownVisitor]) -> Collection[Slot]:
+        """Take back what those that asked do not get; and the slots whose holder comes after the one that asked."""
+        overtaken = []
         for one in known:
             day, advocate_id, visitor, link_id = one.slot
             if (day, advocate_id, visitor) in self._visitors:
@@ -65,9 +69,17 @@ class Gathered:
                 self.folded.advocate_day[advocate_id, day].visitors -= 1
             if one.holder is not None:
                 self.folded.link_day[link_id, day].visitors -= 1
-                if self.repeats is Repeats.DAY:
+                if self.contenders[one.slot].place < one.holder:
+                    overtaken.append(one.slot)
+                elif self.repeats is Repeats.DAY:
                     self._make_repeat(one.slot, self.contenders[one.slot])
-        self.folded.add_quarters()
+        return overtaken
+
+    def note(self, decision: Decision, held: Mapping[Slot, Place]) -> None:
+        """What followed for clicks that were there before."""
+        add_differences(decision, held, self.folded)
+        self.slots_overtaken += len(decision.holders)
+        self.changed.update(change.why.cause for change in decision.changes)
 
     def _asking(self, row: int, one: JudgedClick) -> JudgedClick:
         """The click as it is if it gets the slot that it asks for; a repeat where another has asked before."""

@@ -22,6 +22,7 @@ from aggregator.applying.gathering import Contender, Gathered, KnownVisitor
 from aggregator.applying.seqs import Closing, Hole, SeqBook, Watermark
 from aggregator.judge import Place, Slot
 from aggregator.programme.store import Programme, hold_programme, read_programme
+from aggregator.verdicts.store import judge_slots
 from database.pool import Connection, Pool, connected, only_row
 from database.queries import load_queries
 from event_log.contract import StrayRecord
@@ -39,6 +40,10 @@ _IDLE_MAX: Final = f"{IDLE_IN_BATCH_MAX.total_seconds():.0f}s"
 SESSIONS: Final = "advolink aggregator applying "
 """What the sessions that batches run in are called in Postgres, before their owner: so whoever takes a partition over
 finds them."""
+
+
+COUNTS_COLUMNS: Final = 7
+"""Of each list of rows that `add_counts` takes."""
 
 
 class OvertakenError(Exception):
@@ -190,16 +195,21 @@ class BatchWriter:
     async def write_clicks(self, clicks: Gathered) -> None:
         """Settle who gets which slot, store raw clicks by binary COPY, and add what they add up to to the counts.
 
-        Last of all that a batch does: from here on the partition's counter of changes is held.
+        Where one comes before the click that holds its slot (a dead letter that is replayed, a log read from further
+        back), whole slots are judged anew. Last of all that a batch does: from here on the partition's counter of
+        changes is held.
 
         Raises:
             DayGoneError: the raw partition of a day is not there any more.
         """
         if not clicks.rows:
             return
-        clicks.settle(await self._take_slots(clicks.contenders))
+        overtaken = clicks.settle(await self._take_slots(clicks.contenders))
         await self._copy(clicks.rows)
-        await self._add_counts(clicks.folded)
+        if overtaken:
+            decision, held = await judge_slots(self._connection, overtaken, clicks.repeats)
+            clicks.note(decision, held)
+        await self.add_counts(clicks.folded)
 
     async def _take_slots(self, contenders: Mapping[Slot, Contender]) -> Sequence[KnownVisitor]:
         """Give every slot that nobody holds to the one that asks; of which visitors something was there before."""
@@ -218,7 +228,11 @@ class BatchWriter:
                 raise
             raise DayGoneError(str(error)) from error
 
-    async def _add_counts(self, folded: Folded) -> None:
+    async def add_counts(self, folded: Folded) -> None:
+        """Add to the counts. Nothing is written after them."""
+        folded.add_quarters()
+        if not (folded.advocate_day or folded.link_day):
+            return
         lists = [_counts_columns(counts) for counts in (folded.link_day, folded.advocate_day, folded.advocate_quarter)]
         changes = sum(len(columns[0]) for columns in lists)
         await self._connection.execute(_SQL["add_counts"], self._key[1], changes, *chain.from_iterable(lists))
@@ -290,4 +304,4 @@ def _counts_columns(counts: Mapping[tuple[Any, date], ClickCounts]) -> list[list
         (name, day, one.raw, one.counted, one.not_counted, one.review, one.visitors)
         for (name, day), one in sorted(counts.items())
     ]
-    return list(map(list, zip(*rows, strict=True)))
+    return list(map(list, zip(*rows, strict=True))) or [[] for _ in range(COUNTS_COLUMNS)]

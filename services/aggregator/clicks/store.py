@@ -14,6 +14,7 @@ from aggregator.holes.store import hole_at
 from aggregator.journals.states import SILENT_AFTER
 from aggregator.raw_days.horizon import is_beyond
 from aggregator.raw_days.store import read_horizon
+from aggregator.verdicts.store import changes_of
 from database.pool import Connection, Pool
 from database.queries import load_queries
 from link_events.identity import AdvocateId, Origin, Seq
@@ -38,9 +39,10 @@ class ClicksAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedClick:
-    """A click as stored, the counts it is in, and how fresh that is."""
+    """A click as stored, what became of its verdict, the counts it is in, and how fresh that is."""
 
     row: Mapping[str, Any]
+    verdict_changes: Sequence[Mapping[str, Any]]
     counts: Sequence[CountsPlace]
     freshness: Freshness
 
@@ -61,7 +63,8 @@ class ClickStore:
             row = await connection.fetchrow(_SQL["click_by_origin"], origin.journal, origin.partition, origin.seq)
             if row is None:
                 return await _whereabouts(connection, origin)
-            return ExplainedClick(dict(row), await _places(connection, dict(row), freshness), freshness)
+            changes = await changes_of(connection, origin)
+            return ExplainedClick(dict(row), changes, await _places(connection, dict(row), freshness), freshness)
 
     async def of_day(
         self, advocate_id: AdvocateId, day: date, verdict: Verdict | None, after: tuple[int, int], rows_max: int

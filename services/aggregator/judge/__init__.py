@@ -8,7 +8,7 @@ from aggregator.judge.judgement import Check, Context, Judgement, Rules, judge
 from aggregator.judge.list_file import load_named_agents
 from aggregator.judge.named_agents import AgentKind, NamedAgent, NamedAgents
 from aggregator.judge.plain_rules import PLAIN_RULES
-from aggregator.judge.slots import Place, Repeats, Slot, repeated, slot_of
+from aggregator.judge.slots import Place, Repeats, Slot, contends, judge_slot, repeated, slot_of
 
 __all__ = [
     "PLAIN_RULES",
@@ -22,7 +22,9 @@ __all__ = [
     "Repeats",
     "Rules",
     "Slot",
+    "contends",
     "judge",
+    "judge_slot",
     "load_named_agents",
     "repeated",
     "slot_of",

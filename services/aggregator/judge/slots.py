@@ -4,6 +4,7 @@ First is meant in canonical order, which is log order. A click without a visitor
 not count for another reason neither takes a slot nor is a repeat.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
@@ -50,3 +51,25 @@ def slot_of(click: Click, day: date, judgement: Judgement) -> Slot | None:
 def repeated(judgement: Judgement) -> Judgement:
     """What a click that was to count is, where another holds its slot."""
     return Judgement(Verdict.NOT_COUNTED, (Reason.REPEAT,), judgement.rules_version)
+
+
+def contends(judgement: Judgement) -> bool:
+    """Whether a click that was judged so counts, or would if no other held its slot."""
+    return judgement.verdict is Verdict.COUNTED or judgement.reasons == (Reason.REPEAT,)
+
+
+def judge_slot(
+    clicks: Mapping[Place, Judgement], repeats: Repeats, unseen: Place | None = None
+) -> tuple[Place | None, Mapping[Place, Judgement]]:
+    """Who holds a slot, if anybody, and what each of its clicks is then, given what each is or was by itself.
+
+    `unseen` holds the slot whatever comes: its raw click was let go, and nobody can take back that it counts.
+    """
+    contenders = sorted(place for place, judgement in clicks.items() if contends(judgement))
+    holder = unseen or next(iter(contenders), None)
+    judged = dict(clicks)
+    for place in contenders:
+        version = clicks[place].rules_version
+        counts = place == holder or repeats is Repeats.NONE
+        judged[place] = Judgement(Verdict.COUNTED, (), version) if counts else repeated(clicks[place])
+    return holder, judged

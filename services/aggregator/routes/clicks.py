@@ -22,7 +22,7 @@ from http_api.openapi import NEXT_PAGE, problem
 from http_api.problems import ProblemKind, not_found, refused_field
 from link_events.identity import ADVOCATE_ID_PATTERN, AdvocateId, JournalId, Origin, Seq, parse_event_id
 from link_events.periods import Granularity, period_of
-from link_events.reasons import Verdict
+from link_events.reasons import Verdict, VerdictCause
 from link_events.streams import Partition, Stream
 
 
@@ -97,6 +97,22 @@ class JourneyOut(BaseModel):
     applied: AppliedOut
 
 
+class VerdictChangeOut(BaseModel):
+    """A change of the verdict: what it has been since, what it was before, why, and by whom."""
+
+    verdict_version: int
+    changed_at: datetime
+    verdict: Verdict
+    reasons: list[str]
+    rules_version: str
+    old_verdict: Verdict
+    old_reasons: list[str]
+    old_rules_version: str
+    cause: VerdictCause
+    why: str
+    changed_by: str
+
+
 class CountsPlaceOut(BaseModel):
     """A counts row that the click is in, with its numbers as they are now; null where the row is not there."""
 
@@ -116,9 +132,12 @@ class CountsPlaceOut(BaseModel):
 
 
 class OneClickOut(ClickOut, AnswerOut):
-    """One click, its way, the counts it is in, and the freshness of the answer."""
+    """One click, its way, what became of its verdict, the counts it is in, and the freshness of the answer."""
 
     journey: JourneyOut
+    verdict_changes: list[VerdictChangeOut] = Field(
+        description="The oldest first; empty where it is the first verdict."
+    )
     counts: list[CountsPlaceOut]
 
 
@@ -165,6 +184,7 @@ def clicks_routes(desk: ClicksDesk) -> APIRouter:
         return OneClickOut(
             **shown,
             journey=_journey(shown),
+            verdict_changes=[VerdictChangeOut(**change) for change in found.verdict_changes],
             counts=[_place(place) for place in found.counts],
             **freshness_fields(found.freshness, found.row["local_day"]),
         )

@@ -39,6 +39,7 @@ def _gathered(*judged: JudgedClick, repeats: Repeats = Repeats.DAY, known: Seque
     gathered.take(judged[:1])
     gathered.take(judged[1:])
     gathered.settle(known)
+    gathered.folded.add_quarters()
     return gathered
 
 
