@@ -42,7 +42,7 @@ class LinkFinder:
             return Unknown.NO_CODE
         code = Code(text)
         if self._resolver.surely_lacks(code) and not self.limits.admit(self._network_of(request), time.monotonic()):
-            self._resolver.next_round()  # a link that was made a moment ago is known when they come again
+            self._resolver.hurry()  # a link that was made a moment ago is known when they come again
             return Unknown.LIMITED
         try:
             return await self._resolver.resolve(code) or Unknown.ABSENT

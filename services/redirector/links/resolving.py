@@ -60,7 +60,7 @@ class LinkResolver:
         if link is not None:
             return link
         if self.codes.surely_lack(code):
-            if not await _in_time(asyncio.shield(self.next_round())):
+            if not await _in_time(self.next_round()):
                 raise DatabaseAwayError("the links' changes cannot be followed")
             if self.codes.surely_lack(code):  # a link that was made before it was asked for has come with the round
                 return None
@@ -76,11 +76,15 @@ class LinkResolver:
         return self.codes.surely_lack(code) and self._memory.get(code) is None
 
     def next_round(self) -> asyncio.Future[bool]:
-        """Ask for a look at the links' changes: whether it got through. Everybody who asks meanwhile has this future.
+        """Ask for a look at the links' changes: whether it got through.
 
         After it no link that was made before this call is surely lacked.
         """
         return self._rounds.ask()
+
+    def hurry(self) -> None:
+        """Have the next look at the links' changes soon."""
+        self._rounds.hurry()
 
     def was_issued(self, link: Link) -> None:
         """Know of a link before the feed brings it."""

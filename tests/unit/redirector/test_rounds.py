@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from redirector.links.rounds import PAUSE, Rounds
+from redirector.links.rounds import PAUSE, TOLD_AT_ONCE, Rounds
 from stage.waiting import elapse
 
 LONG = timedelta(hours=1)
@@ -25,10 +25,17 @@ async def test_whoever_asks_during_a_round_is_told_of_the_next() -> None:
     assert late.result() is False
 
 
-async def test_all_who_ask_meanwhile_wait_for_one_round() -> None:
-    """However many they are."""
+async def test_many_who_ask_are_told_a_few_in_each_turn_of_the_loop() -> None:
+    """What each does then takes its time, and others are to be served in between; in the order in which they asked."""
     rounds = Rounds(LONG)
-    assert len({id(rounds.ask()) for _ in range(100)}) == 1
+    asked = [rounds.ask() for _ in range(2 * TOLD_AT_ONCE + 1)]
+    rounds.begin()
+    rounds.end(got_through=True)
+    told = []
+    while not asked[-1].done():
+        told.append([answer.done() for answer in asked].index(False))
+        await elapse(0)
+    assert told == [TOLD_AT_ONCE, 2 * TOLD_AT_ONCE]
 
 
 async def test_a_round_that_nobody_waits_for_tells_nobody() -> None:
