@@ -110,6 +110,14 @@ CREATE TABLE click_import (
     CONSTRAINT click_import_journal_check CHECK (journal = substring(sha256 FOR 8))
 );
 
+-- writer: the redirector. What visitors' keys of a local day are made with; let go of two days after it. Unlogged, so that no
+-- write-ahead log, standby or archive holds what is to be forgotten; redirectors fill it again after a crash.
+CREATE UNLOGGED TABLE visitor_salt (
+    day date PRIMARY KEY,
+    salt bytea NOT NULL,
+    CONSTRAINT visitor_salt_salt_check CHECK (length(salt) = 32)
+);
+
 -- ---------------------------------------------------------------- the Postgres event log
 
 -- writer: the Postgres event log. Offsets are handed out under the row's lock: commit order is offset order.

@@ -41,6 +41,13 @@ class LinkState(StrEnum):
     EXPIRED = "expired"
 
 
+class NetworkFact(StrEnum):
+    """What was known of a client's network when a click was captured."""
+
+    INTERNAL = "internal"
+    UNRESOLVED = "unresolved"
+
+
 class DeadLetterReason(StrEnum):
     """Why a record can never be applied as it is."""
 

@@ -55,6 +55,10 @@ from redirector.shipments import Shipment, Shipments, seal_and_finish
 from redirector.signing.click_ids import ClickIds
 from redirector.signing.following import KEPT_NAME, FollowedKeys
 from redirector.tidying import keep_tidy
+from redirector.visitors.addresses import Networks
+from redirector.visitors.clients import Clients
+from redirector.visitors.keeping import SaltKeeper, kept_salts
+from redirector.visitors.store import SaltStore
 
 LINK_CONNECTIONS_MAX = 8
 LOG_CONNECTIONS_MAX = 4
@@ -74,6 +78,7 @@ class Service:
     network_limits: NetworkLimits
     programme: FollowedProgramme
     keys: FollowedKeys
+    salts: SaltKeeper
     shipments: Shipments
     own: Shipment
     connections: Connections
@@ -108,6 +113,8 @@ class Service:
         self.metrics.redirect.links_in_memory.set(len(self.memory))
         self.metrics.redirect.known_codes.set(self.resolver.codes.count)
         self.metrics.redirect.networks_limited.set(self.network_limits.limited(time.monotonic()))
+        self.metrics.visitors.salt_days_ahead.set(self.salts.days_ahead)
+        self.metrics.visitors.salt_local.set(self.salts.today_is_local)
         self.metrics.shipping.connected.set(all(shipment.shipper.connected for shipment in self.shipments))
 
 
@@ -137,6 +144,7 @@ async def running(settings: RedirectorSettings, failures: Failures) -> AsyncIter
         asyncio.create_task(service.resolver.follow_changes(), name="following links"),
         asyncio.create_task(service.programme.follow(), name="following the programme"),
         asyncio.create_task(service.keys.follow(), name="following the signing keys"),
+        asyncio.create_task(service.salts.follow(), name="keeping salts"),
         asyncio.create_task(
             keep_tidy(settings.journal_dir, settings.journal_retention, settings.journal_bytes_max), name="tidying"
         ),
@@ -190,17 +198,40 @@ def _assemble(
     journal = own.journal
     missing = metrics.redirect.click_ids_missing
     click_ids = ClickIds(keys, programme, journal.journal_id, journal.partitions, missing)
-    finder = LinkFinder(resolver, network_limits, lambda request: request.peer, metrics.redirect)
-    redirector = Redirector(finder, Recorder(journal), click_ids, settings.journal_full_policy, metrics.redirect)
+    clients, salts = _tell_clients_apart(settings, pool, programme, metrics)
+    finder = LinkFinder(resolver, network_limits, clients.network_key, metrics.redirect)
+    redirector = Redirector(
+        finder,
+        Recorder(journal),
+        identify=clients.identify,
+        click_ids=click_ids,
+        full_policy=settings.journal_full_policy,
+        metrics=metrics.redirect,
+    )
     desk = links.LinkDesk(store, resolver, access, policy, settings.public_url)
     import_desk = imports.ImportDesk(importer, access, settings.journal_dir / "uploads", settings.import_bytes_max)
     public = build_public_app(desk, import_desk, redirector, metrics)
     connections_max = connections_that_fit(settings.connections_max)
     limits = ConnectionLimits(connections_max, settings.idle_seconds, metrics.connections.refused.inc)
     connections = Connections(limits)
-    return Service(
-        settings, public, metrics, memory, resolver, network_limits, programme, keys, shipments, own, connections
+    following = (programme, keys, salts)
+    return Service(settings, public, metrics, memory, resolver, network_limits, *following, shipments, own, connections)
+
+
+def _tell_clients_apart(
+    settings: RedirectorSettings, pool: Pool, programme: FollowedProgramme, metrics: RedirectorMetrics
+) -> tuple[Clients, SaltKeeper]:
+    kept = KeptFile(settings.journal_dir, "salts")
+    salts = kept_salts(kept)
+    clients = Clients(
+        salts,
+        lambda: programme.zone,
+        Networks(settings.trusted_proxies),
+        Networks(settings.internal_networks),
+        unresolved=metrics.visitors.unresolved.inc,
+        forwarded_by_strangers=metrics.visitors.forwarded_by_strangers.inc,
     )
+    return clients, SaltKeeper(SaltStore(pool), kept, salts, clients, zone=lambda: programme.zone)
 
 
 def build_public_app(

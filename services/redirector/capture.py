@@ -1,4 +1,4 @@
-"""From a request's headers to a click. Pure: the instant is an argument, and no client address is looked at."""
+"""From a request to a click. Pure: the instant is an argument, and so is whoever tells clients apart by address."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,21 +16,32 @@ from link_events.events import (
 )
 from link_events.reasons import LinkState
 from redirector.links.link import Link
+from redirector.visitors.client import Identify, nobody
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is looked at of a request. Header names are lower case."""
+    """What is looked at of a request. Header names are lower case.
+
+    `peer` is the address that is connected to us. `forwarded_for` is the text of all X-Forwarded-For headers, joined by
+    commas.
+    """
 
     method: str
     headers: Mapping[str, str]
     peer: str | None = None
+    forwarded_for: str | None = None
 
 
-def capture_click(request: Request, link: Link, state: LinkState, occurred_at: datetime) -> Click:
-    """The click that `request` is."""
+def capture_click(
+    request: Request, link: Link, state: LinkState, occurred_at: datetime, identify: Identify = nobody
+) -> Click:
+    """The click that `request` is. Nothing of the client's addresses is in it but what `identify` makes of them."""
     headers = request.headers
-    user_agent = clean_text(headers.get("user-agent", ""))
+    whole_agent = clean_text(headers.get("user-agent", ""))
+    user_agent = whole_agent[:USER_AGENT_CHARS_MAX] or None
+    language = primary_language(headers.get("accept-language", ""))
+    client = identify(request.peer, request.forwarded_for, user_agent, language, occurred_at)
     return Click(
         occurred_at=occurred_at,
         link_id=link.link_id,
@@ -38,11 +49,15 @@ def capture_click(request: Request, link: Link, state: LinkState, occurred_at: d
         advocate_id=link.advocate_id,
         link_state=state,
         method=clean_text(request.method)[:METHOD_CHARS_MAX],
-        user_agent=user_agent[:USER_AGENT_CHARS_MAX] or None,
-        user_agent_cut=len(user_agent) > USER_AGENT_CHARS_MAX,
+        user_agent=user_agent,
+        user_agent_cut=len(whole_agent) > USER_AGENT_CHARS_MAX,
         referrer_origin=referrer_origin(headers.get("referer", "")),
-        language=primary_language(headers.get("accept-language", "")),
+        language=language,
         signals={name: clean_text(headers[name])[:SIGNAL_CHARS_MAX] for name in SIGNAL_HEADERS if name in headers},
+        networks=client.networks,
+        network_key=client.network_key,
+        visitor=client.visitor,
+        visitor_local=client.visitor_local,
         test=link.test,
     )
 

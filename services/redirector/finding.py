@@ -6,6 +6,7 @@ only about a code that is surely none.
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from database.pool import DatabaseAwayError
 from link_events.identity import Code, is_code
@@ -15,8 +16,8 @@ from redirector.links.resolving import LinkResolver
 from redirector.metrics import RedirectMetrics, Unknown
 from redirector.network_limits import NetworkLimits
 
-NetworkOf = Callable[[Request], str | None]
-"""A key of the network that a request came from, None where that cannot be told."""
+NetworkOf = Callable[[str | None, str | None, datetime], str | None]
+"""A key of the network that a request came from at an instant; see `Clients.network_key`."""
 
 
 class LinkFinder:
@@ -41,10 +42,14 @@ class LinkFinder:
         if not is_code(text):
             return Unknown.NO_CODE
         code = Code(text)
-        if self._resolver.surely_lacks(code) and not self.limits.admit(self._network_of(request), time.monotonic()):
+        if self._resolver.surely_lacks(code) and not self._admits(request):
             self._resolver.hurry()  # a link that was made a moment ago is known when they come again
             return Unknown.LIMITED
         try:
             return await self._resolver.resolve(code) or Unknown.ABSENT
         except DatabaseAwayError:
             return Unknown.UNSURE
+
+    def _admits(self, request: Request) -> bool:
+        network = self._network_of(request.peer, request.forwarded_for, datetime.now(UTC))
+        return self.limits.admit(network, time.monotonic())

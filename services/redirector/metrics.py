@@ -78,6 +78,28 @@ class ConnectionMetrics:
         )
 
 
+class VisitorMetrics:
+    """How well clients are told apart."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.unresolved = Counter(
+            "advolink_clicks_unresolved",
+            "Clicks without a visitor: a trusted proxy did not say, or not readably, whom it asked for.",
+            registry=registry,
+        )
+        self.forwarded_by_strangers = Counter(
+            "advolink_clicks_forwarded_by_strangers",
+            "Clicks with an X-Forwarded-For that was not heard, for its peer is no trusted proxy.",
+            registry=registry,
+        )
+        self.salt_days_ahead = Gauge(
+            "advolink_visitor_salt_days_ahead", "Days after today that have their shared salts (2).", registry=registry
+        )
+        self.salt_local = Gauge(
+            "advolink_visitor_salt_local", "1 while today's salt is this redirector's own, else 0.", registry=registry
+        )
+
+
 class JournalMetrics:
     """What the journals of this process hold."""
 
@@ -128,5 +150,6 @@ class RedirectorMetrics:
         self.registry = CollectorRegistry()
         self.redirect = RedirectMetrics(self.registry)
         self.connections = ConnectionMetrics(self.registry)
+        self.visitors = VisitorMetrics(self.registry)
         self.journal = JournalMetrics(self.registry)
         self.shipping = ShippingMetrics(self.registry)

@@ -23,6 +23,7 @@ from redirector.metrics import RedirectMetrics, Unknown
 from redirector.recording import Recorder
 from redirector.settings import FullPolicy
 from redirector.signing.click_ids import ClickIds
+from redirector.visitors.client import Identify
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,9 @@ class Redirector:
         self,
         finder: LinkFinder,
         recorder: Recorder,
+        *,
         click_ids: ClickIds,
+        identify: Identify,
         full_policy: FullPolicy,
         metrics: RedirectMetrics,
     ) -> None:
@@ -65,6 +68,7 @@ class Redirector:
         }
         self._recorder = recorder
         self._click_ids = click_ids
+        self._identify = identify
         self._full_policy = full_policy
         self._metrics = metrics
 
@@ -97,7 +101,7 @@ class Redirector:
         def make_click(occurred_at: datetime) -> Click:
             nonlocal utc_day
             utc_day = utc_day_of(occurred_at)
-            return capture_click(request, link, state, occurred_at)
+            return capture_click(request, link, state, occurred_at, self._identify)
 
         return Recorded(await self._recorder.record(link.advocate_id, make_click), utc_day)
 

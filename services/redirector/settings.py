@@ -12,6 +12,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from event_log.settings import EventLogSettings
 from http_api.connections import CONNECTIONS_MAX, IDLE_SECONDS
 from http_api.settings import Duration, Port, ServiceSettings
+from redirector.visitors.addresses import Network, network_named
 
 MEBIBYTE = 2**20
 
@@ -37,6 +38,18 @@ def _as_list(value: Any) -> Any:
         raise ValueError('must be a JSON list, like ["wiki.intranet"]') from error
 
 
+def _as_networks(value: Any) -> Any:
+    if value == "*":
+        raise ValueError('must be a JSON list of networks, like ["10.1.0.0/16"]; a * would name everybody')
+    return _as_list(value)
+
+
+Networks = Annotated[
+    list[Annotated[Network, BeforeValidator(lambda value: network_named(str(value)))]],
+    NoDecode,
+    BeforeValidator(_as_networks),
+]
+
 SEGMENTS_MIN = 5
 """With fewer, a journal could have no room for a segment before it is filling (80 %), and wait for the retention."""
 
@@ -54,6 +67,14 @@ class RedirectorSettings(ServiceSettings, EventLogSettings):
     private_hosts: Annotated[list[str], NoDecode, BeforeValidator(_as_list)] = Field(
         default_factory=list,
         description="Private, loopback or link-local hosts that links may lead to all the same (a JSON list).",
+    )
+    trusted_proxies: Networks = Field(
+        default_factory=list,
+        description="Proxies of yours whose X-Forwarded-For is heard (a JSON list of networks or addresses).",
+    )
+    internal_networks: Networks = Field(
+        default_factory=list,
+        description="Your company's own networks: clicks from there are marked `internal` (a JSON list).",
     )
     journal_dir: Path = Field(Path("journals"), description="Where journals lie; on a disk of its own if possible.")
     journal_bytes_max: int = Field(4096 * MEBIBYTE, ge=5 * MEBIBYTE, description="Cap of one journal, in bytes.")

@@ -10,7 +10,7 @@ from stage.catalog import Catalog, catalog
 from stage.sql import execute, session
 
 SCHEMA = (SCHEMA_DIRECTORY / "schema.sql").read_text(encoding="utf-8")
-TABLES = re.findall(r"^CREATE TABLE (?:IF NOT EXISTS )?(\w+)", SCHEMA, re.MULTILINE)
+TABLES = re.findall(r"^CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(\w+)", SCHEMA, re.MULTILINE)
 
 
 async def _looked_at(dsn: str) -> Catalog:
@@ -66,7 +66,9 @@ async def test_the_comparison_sees_every_kind_of_difference(module_dsn: str, cha
 @pytest.mark.parametrize("table", TABLES)
 def test_every_table_names_its_one_writer(table: str) -> None:
     """In the comment above it, so that who looks at a row knows whom to ask."""
-    above = SCHEMA[: SCHEMA.index(f"CREATE TABLE {table} ")].rstrip("\n").splitlines()
+    declared = re.search(rf"^CREATE (?:UNLOGGED )?TABLE {table} ", SCHEMA, re.MULTILINE)
+    assert declared is not None
+    above = SCHEMA[: declared.start()].rstrip("\n").splitlines()
     comment: list[str] = []
     while above and above[-1].startswith("--"):
         comment.insert(0, above.pop())

@@ -63,7 +63,9 @@ def redirect_routes(redirector: Redirector, metrics: RedirectMetrics) -> APIRout
 
 
 def _captured(request: Request) -> capture.Request:
-    return capture.Request(request.method, request.headers, request.client.host if request.client else None)
+    peer = request.client.host if request.client else None
+    forwarded = request.headers.getlist("x-forwarded-for")
+    return capture.Request(request.method, request.headers, peer, ",".join(forwarded) if forwarded else None)
 
 
 def _response(answer: Answer) -> Response:

@@ -1,6 +1,7 @@
 """What people and programs that follow a link are answered, and what is journaled of them first."""
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -67,7 +68,11 @@ async def test_the_click_says_whose_link_was_followed_and_how(shared: RunningRed
         user_agent=BROWSER,
         referrer_origin="https://t.co",
         signals={"sec-fetch-mode": "navigate"},
+        network_key=click.network_key,
+        visitor=click.visitor,
+        visitor_local=click.visitor_local,
     )
+    assert re.fullmatch("[0-9a-f]{32} [0-9a-f]{16}", f"{click.visitor} {click.network_key}")
 
 
 async def test_the_click_is_in_the_journal_before_the_answer_begins(shared: RunningRedirector) -> None:
