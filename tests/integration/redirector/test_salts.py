@@ -1,4 +1,4 @@
-"""Redirectors share a salt a day, made ahead; two days later nothing is left of it: in Postgres, on disk or in memory."""
+"""Redirectors share a salt a day, made ahead; two days later nothing is left of it, anywhere."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping

@@ -5,7 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from redirector.journal.adoption import mark_done
-from redirector.tidying import UPLOAD_AGE_MAX, tidy_up
+from redirector.kept import DIRECTORY_NAME
+from redirector.tidying import UNFINISHED_AGE_MAX, tidy_up
 from stage.journals import SMALL, opened
 
 RETENTION = timedelta(hours=72)
@@ -70,6 +71,17 @@ def test_an_upload_that_was_cut_short_goes_after_a_day(tmp_path: Path) -> None:
     uploads.mkdir()
     for name in ("upload-old", "upload-running"):
         (uploads / name).touch()
-    aged(uploads / "upload-old", UPLOAD_AGE_MAX * 2)
+    aged(uploads / "upload-old", UNFINISHED_AGE_MAX * 2)
     tidy_up(tmp_path, RETENTION, ROOM_ENOUGH)
     assert [path.name for path in uploads.iterdir()] == ["upload-running"]
+
+
+def test_a_file_to_be_kept_that_was_cut_short_goes_after_a_day(tmp_path: Path) -> None:
+    """It may hold a salt that is to be forgotten; what is whole stays."""
+    kept = tmp_path / DIRECTORY_NAME
+    kept.mkdir()
+    for name in (".salts.old", ".salts.young", "salts"):
+        (kept / name).touch()
+        aged(kept / name, timedelta(0) if name == ".salts.young" else UNFINISHED_AGE_MAX * 2)
+    tidy_up(tmp_path, RETENTION, ROOM_ENOUGH)
+    assert sorted(path.name for path in kept.iterdir()) == [".salts.young", "salts"]

@@ -143,6 +143,13 @@ def test_a_network_is_a_24_or_a_48(one: str, other: str, same: bool) -> None:  #
     assert (tell(one).network_key == tell(other).network_key) is same
 
 
+def test_a_network_is_told_without_a_click(tell: Telling) -> None:
+    """For requests that are none: by the same key, and counting nothing."""
+    for peer, forwarded_for in ((CLIENT, None), (PROXY, CLIENT), (CLIENT, "6.6.6.6"), (PROXY, "unknown"), (None, None)):
+        assert tell.clients.network_key(peer, forwarded_for, NOON) == Telling()(peer, forwarded_for).network_key
+    assert (tell.unresolved, tell.unheard) == (0, 0)
+
+
 def test_a_network_key_says_nothing_of_visitors(tell: Telling) -> None:
     """They are hashed apart: even of equal input, neither is the beginning of the other."""
     seen = [tell(f"203.0.{number}.9") for number in range(100)]
