@@ -158,7 +158,7 @@ class RedirectorMetrics:
 class WorkerMetrics:
     """What the parent of several workers knows of them."""
 
-    def __init__(self, count: int = 0) -> None:
+    def __init__(self, count: int = 1) -> None:
         self.registry = CollectorRegistry()
         self.up = Gauge(
             "advolink_worker_up", "1 where the worker answers its parent, else 0.", ["worker"], registry=self.registry
