@@ -23,16 +23,17 @@ OVER_IPV6: Final = 0.3
 
 WITH_REFERRER: Final = 0.6
 REFERRERS: Final = ("https://www.linkedin.com/", "https://t.co/", "https://www.facebook.com/", "https://www.xing.com/")
-LANGUAGES: Final = (
-    "en-US,en;q=0.9",
-    "en-GB,en-US;q=0.9,en;q=0.8",
-    "de-DE,de;q=0.9,en-US;q=0.8,en;q=0.7",
-    "fr-FR,fr;q=0.9,en;q=0.8",
-    "es-ES,es;q=0.9",
-    "pt-BR,pt;q=0.9,en-US;q=0.8",
-    "ja",
-    "nl-NL,nl;q=0.9,en;q=0.8",
-)
+LANGUAGES: Final = {
+    "en-US,en;q=0.9": 45,
+    "en-GB,en-US;q=0.9,en;q=0.8": 12,
+    "de-DE,de;q=0.9,en-US;q=0.8,en;q=0.7": 12,
+    "fr-FR,fr;q=0.9,en;q=0.8": 9,
+    "es-ES,es;q=0.9": 7,
+    "pt-BR,pt;q=0.9,en-US;q=0.8": 6,
+    "ja": 5,
+    "nl-NL,nl;q=0.9,en;q=0.8": 4,
+}
+"""Accept-Language → how many of a hundred browsers send it."""
 
 PROXY: Final = "127.0.0.1/32"
 """Whose X-Forwarded-For is to be believed."""
@@ -84,9 +85,10 @@ def each_code_once() -> list[bytes]:
 def _requests(method: str) -> Iterator[str]:
     rng = random.Random(11)
     known = browsers(rng)
-    addresses = [_address(rng) for _ in range(ADDRESSES)]
-    for code in _drawn(random.Random(7)):
-        headers = [("Accept-Language", rng.choice(LANGUAGES)), ("X-Forwarded-For", rng.choice(addresses))]
+    addresses = [any_address(rng) for _ in range(ADDRESSES)]
+    languages = rng.choices(list(LANGUAGES), list(LANGUAGES.values()), k=REQUESTS)
+    for code, language in zip(_drawn(random.Random(7)), languages, strict=True):
+        headers = [("Accept-Language", language), ("X-Forwarded-For", rng.choice(addresses))]
         if rng.random() < WITH_REFERRER:
             headers.append(("Referer", rng.choice(REFERRERS)))
         yield _head(method, code, rng.choice(known), headers)
@@ -103,7 +105,8 @@ def _head(method: str, code: str, browser: Browser, headers: Sequence[tuple[str,
     return "\r\n".join((*lines, "", ""))
 
 
-def _address(rng: random.Random) -> str:
+def any_address(rng: random.Random) -> str:
+    """A client's address, of either kind."""
     if rng.random() < OVER_IPV6:
         return str(IPv6Address((0x2A01_0000 + rng.getrandbits(12)) << 96 | rng.getrandbits(96)))
     return str(IPv4Address(rng.randint(0x1400_0000, 0x5FFF_FFFF)))

@@ -27,7 +27,8 @@ from stage.topics import fresh_topics
 
 YARDSTICKS: Final = Path(__file__).with_name("yardsticks")
 DESTINATION: Final = "https://www.example.com/landing/"
-QUERY: Final = f"?advolink_click_id={'A' * 40}"
+BEFORE_CLICK_ID: Final = "?advolink_click_id="
+QUERY: Final = f"{BEFORE_CLICK_ID}{'A' * 40}"
 """So that the yardsticks' answers are as long as ours, which carry a click id."""
 
 NGINX: Final = "nginx"

@@ -65,7 +65,13 @@ def write_all() -> None:
 
 def with_current_tables(text: str, kept: Mapping[str, Measured]) -> str:
     """`text` with every table of a section as it should be."""
-    return _BLOCK.sub(lambda block: f"{block['begin']}\n{kept[block['section']].markdown()}\n\n{block['end']}", text)
+
+    def current(block: re.Match[str]) -> str:
+        measured = kept.get(block["section"])
+        table = f"\n{measured.markdown()}\n\n" if measured else ""  # of a new section, none is kept yet
+        return f"{block['begin']}{table}{block['end']}"
+
+    return _BLOCK.sub(current, text)
 
 
 def sections_in(text: str) -> list[str]:

@@ -94,7 +94,7 @@ def measure_redirects(server: Server, database: str, directory: Path, rounds: Ro
     rounds = rounds or Rounds()
     site = make_site(server.dsn(database), directory)
     with ExitStack() as held:
-        contenders = [started for one in _chosen(rounds) if (started := _start(one, site, held))]
+        contenders = [started for one in chosen(rounds) if (started := start(one, site, held))]
         for _ in range(rounds.count):
             for contender in contenders:
                 contender.put_under_load(LEAD_IN_SECONDS)
@@ -126,12 +126,13 @@ async def insert_links(dsn: str, codes: list[str]) -> None:
     await connection.close()
 
 
-def _chosen(rounds: Rounds) -> list[Candidate]:
+def chosen(rounds: Rounds) -> list[Candidate]:
+    """The candidates that are to be measured."""
     wanted = rounds.only or [""]
     return [one for one in candidates() if any(text in one.name for text in wanted)]
 
 
-def _start(candidate: Candidate, site: Site, held: ExitStack) -> Contender | None:
+def start(candidate: Candidate, site: Site, held: ExitStack) -> Contender | None:
     """Start it, and look at its answers: at one for each link where that draws them into memory, else at some."""
     try:
         running = held.enter_context(candidate.start(site))

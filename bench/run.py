@@ -27,8 +27,10 @@ from kept import Measured, keep
 from latency import measure_latency_kafka
 from link_events.streams import PARTITIONS_DEFAULT
 from machine import machine
+from parts import measure_parts
 from rebuilding import measure_rebuilding
 from redirects import Rounds, measure_redirects
+from scanning import measure_scanning
 from shipping import measure_shipping_kafka
 from stage.postgres import FAST, Server, launched_postgres
 
@@ -36,6 +38,8 @@ Measure = Callable[[Server, str, Path], Table]
 
 SECTIONS: Final[Mapping[str, Measure]] = {
     "redirects": measure_redirects,
+    "scanning": measure_scanning,
+    "parts": measure_parts,
     "aggregation": measure_aggregation,
     "aggregation_kafka": measure_aggregation_kafka,
     "growth": measure_growth,
@@ -56,7 +60,11 @@ def main() -> None:
         sys.exit("The benchmarks need wrk and taskset (Debian: wrk, util-linux).")
     rounds = LOOK if asked.look else Rounds()
     rounds = Rounds(asked.rounds or rounds.count, asked.seconds or rounds.seconds, asked.only)
-    measures: dict[str, Measure] = {**SECTIONS, "redirects": partial(measure_redirects, rounds=rounds)}
+    in_rounds = {
+        "redirects": partial(measure_redirects, rounds=rounds),
+        "scanning": partial(measure_scanning, rounds=rounds),
+    }
+    measures: dict[str, Measure] = {**SECTIONS, **in_rounds}
     day, where = datetime.now(UTC).date().isoformat(), machine()
     print(f"{day}: {where}", flush=True)
     with launched_postgres(settings=SETTINGS) as server:

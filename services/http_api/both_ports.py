@@ -3,9 +3,7 @@
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
-from starlette.types import ASGIApp
 
-from http_api.forwarding import OneMore
 from http_api.listening import Address
 from http_api.management import Readiness, management_app
 from http_api.serving import Binding, Failures, serve
@@ -29,20 +27,12 @@ class RunningService(Protocol):
 
 
 async def serve_both(
-    service: RunningService,
-    public: Binding,
-    management: Address,
-    failures: Failures,
-    stop: StopSignals,
-    *,
-    also: tuple[str, ASGIApp] | None = None,
+    service: RunningService, public: Binding, management: Address, failures: Failures, stop: StopSignals
 ) -> None:
-    """Serve until a stop signal or a failure. `also` is a path that the management place answers too, and by whom."""
+    """Serve until a stop signal or a failure."""
 
     def on_stop() -> None:
         service.stopping = True
 
-    app: ASGIApp = management_app(service.registry, service.readiness, service.refresh_metrics)
-    if also is not None:
-        app = OneMore(app, *also)
+    app = management_app(service.registry, service.readiness, service.refresh_metrics)
     await serve(public, Binding(app, management), failures, on_stop, stop)
