@@ -3,7 +3,9 @@
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
 
+from http_api.forwarding import OneMore
 from http_api.listening import Address
 from http_api.management import Readiness, management_app
 from http_api.serving import Binding, Failures, serve
@@ -27,12 +29,20 @@ class RunningService(Protocol):
 
 
 async def serve_both(
-    service: RunningService, public: Binding, management: Address, failures: Failures, stop: StopSignals
+    service: RunningService,
+    public: Binding,
+    management: Address,
+    failures: Failures,
+    stop: StopSignals,
+    *,
+    also: tuple[str, ASGIApp] | None = None,
 ) -> None:
-    """Serve until a stop signal or a failure."""
+    """Serve until a stop signal or a failure. `also` is a path that the management place answers too, and by whom."""
 
     def on_stop() -> None:
         service.stopping = True
 
-    app = management_app(service.registry, service.readiness, service.refresh_metrics)
+    app: ASGIApp = management_app(service.registry, service.readiness, service.refresh_metrics)
+    if also is not None:
+        app = OneMore(app, *also)
     await serve(public, Binding(app, management), failures, on_stop, stop)

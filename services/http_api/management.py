@@ -31,6 +31,16 @@ def management_app(
     before_metrics: Callable[[], Awaitable[None]],
 ) -> FastAPI:
     """The management port's app. `before_metrics` refreshes gauges that cost something to know."""
+
+    async def exposition() -> bytes:
+        await before_metrics()
+        return generate_latest(registry)
+
+    return answering_app(readiness, exposition)
+
+
+def answering_app(readiness: Callable[[], Awaitable[Readiness]], exposition: Callable[[], Awaitable[bytes]]) -> FastAPI:
+    """The same, of metrics that are in Prometheus's text format already."""
     app = FastAPI(title="advolink management", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/healthz")
@@ -49,7 +59,6 @@ def management_app(
     @app.get("/metrics")
     async def metrics() -> Response:
         """Prometheus's text format."""
-        await before_metrics()
-        return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return Response(await exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return app

@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -100,33 +101,39 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    public: Binding,
-    management: Binding,
-    failures: Failures,
-    on_stop: Callable[[], None],
-    stop: StopSignals,
+    public: Binding, management: Binding, failures: Failures, on_stop: Callable[[], None], stop: StopSignals
 ) -> None:
     """Serve both until a stop signal or a failure; `on_stop` is called as soon as it comes (readiness goes false).
 
     Raises:
         CannotListenError: one of the places cannot be had.
     """
-    with contextlib.ExitStack() as bound:
-        sockets = [
-            [bound.enter_context(one) for one in listening_sockets(each.address)] for each in (public, management)
-        ]
-        servers = [_server(public), _server(management)]
-        serving = [asyncio.create_task(server.serve(ours)) for server, ours in zip(servers, sockets, strict=True)]
+    async with served(management) as telling, served(public) as serving:  # the management port ends last: it tells
         log.info("serving on %s, management on %s", public.address, management.address)
-        await _first_of(*serving, stop.wait(), failures.wait())
+        await first_of(telling, serving, stop.wait(), failures.wait())
         on_stop()
-        await _first_of(*serving, stop.delayed(), failures.wait())
-        for server, task in zip(servers, serving, strict=True):  # the management port last: it tells of the stop
+        await first_of(telling, serving, stop.delayed(), failures.wait())
+
+
+@asynccontextmanager
+async def served(binding: Binding) -> AsyncIterator[asyncio.Task[None]]:
+    """Serve for the length of the block, and let requests finish; the task ends before only by a fault.
+
+    Raises:
+        CannotListenError: the place cannot be had.
+    """
+    with contextlib.ExitStack() as bound:
+        sockets = [bound.enter_context(one) for one in listening_sockets(binding.address)]
+        server = _server(binding)
+        serving = asyncio.create_task(server.serve(sockets))
+        try:
+            yield serving
+        finally:
             server.should_exit = True
-            await task
+            await serving
 
 
-async def _first_of(*waits: asyncio.Task[None] | Coroutine[Any, Any, None]) -> None:
+async def first_of(*waits: asyncio.Task[None] | Coroutine[Any, Any, None]) -> None:
     """Wait until one of `waits` is over; what was begun for this wait is given up."""
     begun = [asyncio.create_task(wait) for wait in waits if not isinstance(wait, asyncio.Task)]
     await asyncio.wait(
@@ -142,7 +149,8 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         SystemExit: it cannot listen where it is to.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for library in ("uvicorn", "httpx2"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     import uvloop  # noqa: PLC0415 - only a process that serves needs it, and it patches nothing
 
     try:

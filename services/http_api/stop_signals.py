@@ -24,5 +24,9 @@ class StopSignals:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._second.wait(), self._delay_s if self._first.is_set() else 0)
 
+    async def again(self) -> None:
+        """Wait for the second."""
+        await self._second.wait()
+
     def _came(self) -> None:
         (self._second if self._first.is_set() else self._first).set()

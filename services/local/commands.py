@@ -13,7 +13,7 @@ from local.data_directory import DEFAULT_DIRECTORY
 from local.errors import LocalError
 from local.options import Options
 from local.ports import AskedPorts
-from local.settings import LocalSettings, PostgresChoice
+from local.settings import WORKERS_MAX, LocalSettings, PostgresChoice
 from local.terminal import Terminal
 from local.up import up as run_up
 
@@ -61,10 +61,8 @@ PORT = click.IntRange(0, 65535)
 )
 @click.option(
     "--workers",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Processes of the redirector.",
+    type=click.IntRange(1, WORKERS_MAX),
+    help="Processes of the redirector, which share its port; one for each core it may use.  [default: 1]",
 )
 @click.option(
     "--postgres",
@@ -88,7 +86,7 @@ def up(
     aggregator_port: int,
     redirector_management_port: int | None,
     aggregator_management_port: int | None,
-    workers: int,
+    workers: int | None,
     postgres: PostgresChoice | None,
     postgres_dsn: str | None,
     public_url: str | None,
@@ -100,7 +98,7 @@ def up(
         data_directory=data_dir,
         log=log,
         ports=AskedPorts(redirector_port, aggregator_port, redirector_management_port, aggregator_management_port),
-        workers=workers,
+        workers=workers or settings.redirector_workers,
         postgres=postgres or settings.local_postgres,
         # To ask for a launched Postgres by flag goes before a DSN in the environment.
         postgres_dsn=postgres_dsn or (None if postgres else settings.postgres_dsn),

@@ -43,6 +43,11 @@ class DataDirectory:
         return self.path / "journals"
 
     @property
+    def workers(self) -> Path:
+        """Where a redirector with several workers keeps their pids."""
+        return self.journals / "workers.json"
+
+    @property
     def postgres(self) -> Path:
         """What is remembered of the launched Postgres, and mostly its data."""
         return self.path / "postgres"

@@ -7,7 +7,6 @@ from event_log.settings import EventLogKind, KafkaSettings
 from link_events.streams import PARTITIONS_DEFAULT
 from local.carrier import Carrier
 from local.data_directory import DEFAULT_DIRECTORY
-from local.errors import LocalError
 from local.ports import AskedPorts
 from local.settings import PostgresChoice
 
@@ -34,13 +33,3 @@ class Options:
         if self.log is EventLogKind.POSTGRES:
             return Carrier.POSTGRES
         return Carrier.OWN_KAFKA if self.kafka is None else Carrier.GIVEN_KAFKA
-
-
-def refuse_what_is_to_come(options: Options) -> None:
-    """Say plainly what this version cannot do yet.
-
-    Raises:
-        LocalError: it was asked for.
-    """
-    if options.workers > 1:
-        raise LocalError("More than one worker comes with a later version of advolink; use --workers 1.")

@@ -7,13 +7,16 @@ import os
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from event_log.settings import KafkaSettings
 from link_events.streams import PARTITIONS_DEFAULT, PARTITIONS_MAX
+
+WORKERS_MAX: Final = 64
+"""What the redirector takes."""
 
 
 class PostgresChoice(StrEnum):
@@ -39,6 +42,9 @@ class LocalSettings(KafkaSettings):
 
     redirector_public_url: str | None = None
     """What short links begin with; the redirector's address on this machine unless set."""
+
+    redirector_workers: Annotated[int, Field(ge=1, le=WORKERS_MAX)] = 1
+    """Processes of the redirector, which share its port."""
 
     partitions: Annotated[int, Field(ge=1, le=PARTITIONS_MAX)] = PARTITIONS_DEFAULT
     """Partitions of each stream; never changed once events flow."""

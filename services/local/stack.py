@@ -42,6 +42,7 @@ class Services:
     public_url: str
     private_hosts: Sequence[str]
     inherited: Mapping[str, str]
+    workers: int = 1
     kafka_bootstrap: str | None = None
     """Where the events travel through Kafka."""
 
@@ -49,6 +50,7 @@ class Services:
         """The redirector, and where it journals."""
         environment = self._environment(REDIRECTOR, self.ports.redirector, self.ports.redirector_management)
         environment["ADVOLINK_REDIRECTOR_JOURNAL_DIR"] = str(self.directory.journals)
+        environment["ADVOLINK_REDIRECTOR_WORKERS"] = str(self.workers)
         environment["ADVOLINK_REDIRECTOR_PUBLIC_URL"] = self.public_url
         environment["ADVOLINK_REDIRECTOR_STOP_DELAY_SECONDS"] = "0"  # no load balancer has to notice, and 30 s are all
         if self.private_hosts:

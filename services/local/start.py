@@ -82,6 +82,7 @@ def _services(launch: Launch, ports: Ports, dsn: str, bootstrap: str | None) -> 
         public_url=options.public_url or base_url(ports.redirector),
         private_hosts=options.private_hosts,
         inherited=without_kafka(inherited) if options.kafka is None else inherited,
+        workers=options.workers,
         kafka_bootstrap=bootstrap,
     )
 

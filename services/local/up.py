@@ -6,13 +6,13 @@ restarted. It must leave no process behind, and nothing outside the data directo
 
 import asyncio
 import signal
-from collections.abc import Coroutine
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from local.data_directory import opened
 from local.launch import Launch
-from local.options import Options, refuse_what_is_to_come
+from local.options import Options
 from local.start import start
 from local.supervisor import Supervisor
 from local.terminal import Terminal, log_to
@@ -29,24 +29,36 @@ async def up(options: Options, terminal: Terminal) -> None:
     Raises:
         LocalError: something is in the way; the message is for a person. What was started is stopped again.
     """
-    refuse_what_is_to_come(options)
     stop = _stop_signal()
     with ExitStack() as held:  # locks, let go of when every child has ended
         directory = held.enter_context(opened(options.data_directory))
         log_to(directory.log("up"))
         terminal.starting(directory.path)
-        up_file = UpFile(directory.up_file)
+        directory.workers.unlink(missing_ok=True)  # of a run that was killed
+        up_file = UpFile(directory.up_file, directory.workers)
         async with Supervisor(up_file.update) as supervisor:
             try:
                 addresses = await _unless(stop, start(Launch(options, directory, supervisor, terminal, held)))
                 if addresses is not None:
                     up_file.publish(addresses, supervisor)
                     terminal.ready(addresses, directory.logs)
-                    await supervisor.until(stop)
+                    async with _beside(up_file.follow_workers()):
+                        await supervisor.until(stop)
                 terminal.stopping()
             finally:
                 up_file.withdraw()
     terminal.stopped()
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """`work` goes on for the length of the block."""
+    working = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
 
 
 def _stop_signal() -> asyncio.Event:

@@ -3,6 +3,7 @@
 Written when the stack is ready and whenever a child was restarted, gone when it stops.
 """
 
+import asyncio
 import logging
 import os
 from dataclasses import asdict, dataclass
@@ -16,6 +17,8 @@ from processes.private_files import write_private
 
 UP: Final = "up"
 """The name under which up.json has the pid of `up` itself."""
+
+WORKERS_LOOK_SECONDS: Final = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +37,15 @@ class Addresses:
 
 
 class UpFile:
-    """The file, from the moment the stack is ready until it stops."""
+    """The file, from the moment the stack is ready until it stops.
 
-    def __init__(self, path: Path) -> None:
+    `workers` is where a redirector with several workers says what their pids are.
+    """
+
+    def __init__(self, path: Path, workers: Path) -> None:
         self._path = path
+        self._workers = workers
+        self._workers_told: bytes | None = None
         self._published: tuple[Addresses, Supervisor] | None = None
 
     def publish(self, addresses: Addresses, supervisor: Supervisor) -> None:
@@ -53,6 +61,13 @@ class UpFile:
             except OSError as error:  # a full disk must not keep a child from running
                 log.warning("%s could not be written: %s", self._path, error.strerror)
 
+    async def follow_workers(self) -> None:
+        """Keep their pids current, for ever: it is the redirector that starts them again, not `up`."""
+        while True:
+            if self._told_by_workers() != self._workers_told:
+                self.update()
+            await asyncio.sleep(WORKERS_LOOK_SECONDS)
+
     def withdraw(self) -> None:
         """The stack is no longer to be used."""
         self._published = None
@@ -60,5 +75,13 @@ class UpFile:
 
     def _write(self, addresses: Addresses, supervisor: Supervisor) -> None:
         # One step: a reader sees the old file or the new one, never a part.
-        content = {**asdict(addresses), "pids": {**supervisor.pids, UP: os.getpid()}}
+        self._workers_told = self._told_by_workers()
+        workers: dict[str, int] = orjson.loads(self._workers_told or b"{}")
+        content = {**asdict(addresses), "pids": {**supervisor.pids, **workers, UP: os.getpid()}}
         write_private(self._path, orjson.dumps(content, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+    def _told_by_workers(self) -> bytes | None:
+        try:
+            return self._workers.read_bytes()
+        except FileNotFoundError:
+            return None

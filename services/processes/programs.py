@@ -58,3 +58,8 @@ def leashed(
     uid, gid = (account.uid, account.gid) if account else (-1, -1)
     numbers = [os.getpid(), death_signal.value, uid, gid]
     return [sys.executable, "-I", "-S", str(_LEASH), *map(str, numbers), *command]
+
+
+def own_command() -> list[str]:
+    """How this process was started, word for word."""
+    return [sys.executable, *sys.orig_argv[1:]]

@@ -1,15 +1,16 @@
-"""`python -m redirector`: one worker, configured by the environment."""
+"""`python -m redirector`: one redirector, configured by the environment."""
 
 from http_api.serving import run
 from http_api.settings import settings_or_exit
-from redirector.app import run_redirector
+from processes.programs import own_command
 from redirector.settings import RedirectorSettings
+from redirector.starting import run as run_redirector
 
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = settings_or_exit(RedirectorSettings)
-    run(lambda: run_redirector(settings))
+    run(lambda: run_redirector(settings, own_command()))
 
 
 if __name__ == "__main__":

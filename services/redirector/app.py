@@ -7,24 +7,28 @@ neither Postgres nor the event log has to be there. Down: no more requests, jour
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
 
 from database.keys import KeyStore
 from database.pool import Pool, open_pool
 from database.signing_keys import SigningKeyStore
+from event_log.contract import EventLog
 from event_log.opening import open_event_log
 from http_api.access import Access
 from http_api.bodies import BoundedBodies
 from http_api.both_ports import serve_both
 from http_api.connections import ConnectionLimits, Connections
 from http_api.descriptors import connections_that_fit
+from http_api.forwarding import Forwarded
 from http_api.indexing import NeverIndexed
 from http_api.management import Readiness
 from http_api.openapi import DescribedApi
@@ -36,9 +40,10 @@ from redirector.finding import LinkFinder
 from redirector.heartbeats import keep_beating
 from redirector.imports.importing import Importer, ImportPlace
 from redirector.imports.store import PlanStore
-from redirector.journal.adoption import adopt_all, new_journal
+from redirector.journal.adoption import adopt_all, take_journal
 from redirector.journal.journal import Limits
 from redirector.kept import KeptFile
+from redirector.left_behind import end_left_behind
 from redirector.links.memory import LinkMemory
 from redirector.links.resolving import LinkResolver
 from redirector.links.store import LinkStore
@@ -51,7 +56,7 @@ from redirector.recording import Recorder
 from redirector.redirecting import Redirector
 from redirector.routes import imports, links, redirects
 from redirector.settings import RedirectorSettings
-from redirector.shipments import Shipment, Shipments, seal_and_finish
+from redirector.shipments import Shipment, Shipments
 from redirector.signing.click_ids import ClickIds
 from redirector.signing.following import KEPT_NAME, FollowedKeys
 from redirector.tidying import keep_tidy
@@ -71,7 +76,7 @@ class Service:
     """A running redirector."""
 
     settings: RedirectorSettings
-    public: FastAPI
+    public: ASGIApp
     metrics: RedirectorMetrics
     memory: LinkMemory
     resolver: LinkResolver
@@ -122,8 +127,9 @@ async def run_redirector(settings: RedirectorSettings) -> None:
     """Serve until a stop signal."""
     failures, stop = Failures(), StopSignals(settings.stop_delay_seconds)
     async with running(settings, failures) as service:
-        public = Binding(service.public, settings.public_address, service.connections)
-        await serve_both(service, public, settings.management_address, failures, stop)
+        public = Binding(service.public, settings.redirect_address, service.connections)
+        also = None if settings.worker is None else (imports.PATH, service.public)  # for other workers
+        await serve_both(service, public, settings.place, failures, stop, also=also)
     failures.raise_first()
 
 
@@ -139,18 +145,16 @@ async def running(settings: RedirectorSettings, failures: Failures) -> AsyncIter
     shipments = Shipments(event_log, settings.journal_retention, metrics.shipping, failures)
     own = await _start_journals(settings, shipments)
     service = _assemble(settings, pool, metrics, shipments, own)
-    tasks = [
-        asyncio.create_task(keep_beating(own.journal, settings.heartbeat_interval), name="heartbeats"),
-        asyncio.create_task(service.resolver.follow_changes(), name="following links"),
-        asyncio.create_task(service.programme.follow(), name="following the programme"),
-        asyncio.create_task(service.keys.follow(), name="following the signing keys"),
-        asyncio.create_task(service.salts.follow(), name="keeping salts"),
-        asyncio.create_task(
-            keep_tidy(settings.journal_dir, settings.journal_retention, settings.journal_bytes_max), name="tidying"
-        ),
-    ]
-    place = Place(settings.journal_dir, settings.partitions, _limits(settings))
-    tasks.append(asyncio.create_task(keep_recalling(place, event_log, shipments), name="recalling"))
+    jobs: dict[str, Coroutine[Any, Any, None]] = {
+        "heartbeats": keep_beating(own.journal, settings.heartbeat_interval),
+        "following links": service.resolver.follow_changes(),
+        "following the programme": service.programme.follow(),
+        "following the signing keys": service.keys.follow(),
+        "keeping salts": service.salts.follow(),
+    }
+    if settings.does_chores:
+        jobs |= _chores(settings, event_log, shipments, own)
+    tasks = [asyncio.create_task(job, name=name) for name, job in jobs.items()]
     for task in tasks:
         failures.watch(task)
     try:
@@ -164,17 +168,26 @@ async def running(settings: RedirectorSettings, failures: Failures) -> AsyncIter
 
 
 async def _start_journals(settings: RedirectorSettings, shipments: Shipments) -> Shipment:
-    """Adopt what earlier workers and imports left and ship it; the first live one becomes our own."""
+    """Go on in a journal that an earlier worker left, or in a new one; imports that were left are shipped too."""
     limits = _limits(settings)
-    live = settings.journal_dir / "live"
-    left = adopt_all(live, settings.partitions, limits)
-    own = shipments.start(left[0] if left else new_journal(live, settings.partitions, limits))
+    own = shipments.start(take_journal(settings.journal_dir / "live", settings.partitions, limits))
     log.info("writing to journal %s", own.journal.journal_id.hex())
-    for left_behind in left[1:]:
-        await seal_and_finish(shipments, left_behind)
-    for unfinished in adopt_all(settings.journal_dir / "imports", settings.partitions, limits):
-        shipments.start(unfinished, is_import=True)
+    if settings.does_chores:
+        for unfinished in adopt_all(settings.journal_dir / "imports", settings.partitions, limits):
+            shipments.start(unfinished, is_import=True)
     return own
+
+
+def _chores(
+    settings: RedirectorSettings, event_log: EventLog, shipments: Shipments, own: Shipment
+) -> dict[str, Coroutine[Any, Any, None]]:
+    """What one process of all in a journal directory does."""
+    place = Place(settings.journal_dir, settings.partitions, _limits(settings))
+    return {
+        "ending what was left behind": end_left_behind(place, settings.workers, shipments, own),
+        "tidying": keep_tidy(settings.journal_dir, settings.journal_retention, settings.journal_bytes_max),
+        "recalling": keep_recalling(place, event_log, shipments),
+    }
 
 
 def _limits(settings: RedirectorSettings) -> Limits:
@@ -210,7 +223,9 @@ def _assemble(
     )
     desk = links.LinkDesk(store, resolver, access, policy, settings.public_url)
     import_desk = imports.ImportDesk(importer, access, settings.journal_dir / "uploads", settings.import_bytes_max)
-    public = build_public_app(desk, import_desk, redirector, metrics)
+    public: ASGIApp = build_public_app(desk, import_desk, redirector, metrics)
+    if settings.chores_socket is not None:
+        public = Forwarded(public, imports.PATH, settings.chores_socket, "the worker that imports")
     connections_max = connections_that_fit(settings.connections_max)
     limits = ConnectionLimits(connections_max, settings.idle_seconds, metrics.connections.refused.inc)
     connections = Connections(limits)

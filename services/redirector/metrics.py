@@ -4,7 +4,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 TURNED_AWAY: Final = HTTPStatus.SERVICE_UNAVAILABLE
 
@@ -153,3 +153,31 @@ class RedirectorMetrics:
         self.visitors = VisitorMetrics(self.registry)
         self.journal = JournalMetrics(self.registry)
         self.shipping = ShippingMetrics(self.registry)
+
+
+class WorkerMetrics:
+    """What the parent of several workers knows of them."""
+
+    def __init__(self, count: int = 1) -> None:
+        self.registry = CollectorRegistry()
+        self.up = Gauge(
+            "advolink_worker_up", "1 where the worker answers its parent, else 0.", ["worker"], registry=self.registry
+        )
+        self.deaths = Counter(
+            "advolink_worker_deaths",
+            "Times the worker ended and was started again.",
+            ["worker"],
+            registry=self.registry,
+        )
+        self._noted = dict.fromkeys(range(1, count + 1), 0)
+        for number in self._noted:
+            self.deaths.labels(number)
+
+    def note_deaths(self, worker: int, deaths: int) -> None:
+        """A worker has ended so many times."""
+        self.deaths.labels(worker).inc(deaths - self._noted[worker])
+        self._noted[worker] = deaths
+
+    def exposition(self) -> str:
+        """The above in Prometheus's text format."""
+        return generate_latest(self.registry).decode()

@@ -18,7 +18,6 @@ from redirector.journal.adoption import (
     PartitionsChangedError,
     adopt,
     done_journals,
-    is_done,
     journal_of,
     unmark_done,
 )
@@ -75,10 +74,8 @@ async def recall(place: Place, event_log: EventLog, shipments: Shipments) -> Non
 
 def _taken_up(directory: Path, place: Place) -> OwnedJournal | None:
     """The journal, which is not done any more; None where it is somebody else's or gone, or cannot be taken up."""
-    if not is_done(directory):  # tidied away while the log was asked: to open it would begin it anew, under its old id
-        return None
     try:
-        owned = adopt(directory, place.partitions, place.limits)
+        owned = adopt(directory, place.partitions, place.limits, done=True)
     except PartitionsChangedError as error:
         log.error("the event log has lost what it had of a journal, which cannot be shipped again: %s", error)  # noqa: TRY400
         return None

@@ -1,9 +1,10 @@
 """The redirector's settings, from the environment. docs/operations.md lists them."""
 
+import os
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
@@ -11,6 +12,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from event_log.settings import EventLogSettings
 from http_api.connections import CONNECTIONS_MAX, IDLE_SECONDS
+from http_api.listening import Address, TcpAddress
 from http_api.settings import Duration, Port, ServiceSettings
 from redirector.visitors.addresses import Network, network_named
 
@@ -50,6 +52,9 @@ Networks = Annotated[
     BeforeValidator(_as_networks),
 ]
 
+WORKERS_MAX: Final = 64
+"""Each takes a core, and connections to Postgres and Kafka."""
+
 SEGMENTS_MIN = 5
 """With fewer, a journal could have no room for a segment before it is filling (80 %), and wait for the retention."""
 
@@ -64,6 +69,13 @@ class RedirectorSettings(ServiceSettings, EventLogSettings):
     public_url: Annotated[str, AfterValidator(_web_origin)] = Field(
         "http://127.0.0.1:8080", description="What short links begin with; its host is refused as a destination."
     )
+    workers: int = Field(
+        1, ge=1, le=WORKERS_MAX, description="Processes that share the public port, each with a journal of its own."
+    )
+    worker: int | None = Field(
+        None, ge=1, description="Which of them this process is. Set by the process that starts them, by nobody else."
+    )
+    worker_sockets: Path | None = Field(None, description="Where workers answer that process. Set by it as well.")
     private_hosts: Annotated[list[str], NoDecode, BeforeValidator(_as_list)] = Field(
         default_factory=list,
         description="Private, loopback or link-local hosts that links may lead to all the same (a JSON list).",
@@ -122,3 +134,52 @@ class RedirectorSettings(ServiceSettings, EventLogSettings):
                 "ADVOLINK_REDIRECTOR_JOURNAL_SEGMENT_BYTES"
             )
         return self
+
+    @model_validator(mode="after")
+    def _one_of_the_workers(self) -> Self:
+        if self.worker is not None and (self.worker > self.workers or self.worker_sockets is None):
+            raise ValueError("ADVOLINK_REDIRECTOR_WORKER is not for you to set; see ADVOLINK_REDIRECTOR_WORKERS")
+        return self
+
+    @property
+    def has_workers(self) -> bool:
+        """Whether this process starts workers, and redirects nobody itself."""
+        return self.workers > 1 and self.worker is None
+
+    @property
+    def does_chores(self) -> bool:
+        """Whether this process does what only one of all workers may: imports, and what becomes of old journals."""
+        return self.worker in (None, FIRST_WORKER)
+
+    @property
+    def chores_socket(self) -> Path | None:
+        """Where the worker that does the chores answers; None where this process does them."""
+        if self.does_chores or self.worker_sockets is None:
+            return None
+        return worker_socket(self.worker_sockets, FIRST_WORKER)
+
+    @property
+    def place(self) -> Address:
+        """Where this process answers operators, or the process that started it."""
+        if self.worker is None or self.worker_sockets is None:
+            return self.management_address
+        return worker_socket(self.worker_sockets, self.worker)
+
+    @property
+    def redirect_address(self) -> TcpAddress:
+        """The public port, which workers share."""
+        return TcpAddress(self.host, self.port, is_shared=self.worker is not None)
+
+
+FIRST_WORKER: Final = 1
+
+
+def worker_socket(directory: Path, worker: int) -> Path:
+    """Where one worker answers."""
+    return directory / str(worker)
+
+
+def worker_environment(worker: int, sockets: Path) -> dict[str, str]:
+    """The environment of a worker: that of this process, and who it is."""
+    prefix = RedirectorSettings.model_config["env_prefix"]
+    return {**os.environ, f"{prefix}WORKER": str(worker), f"{prefix}WORKER_SOCKETS": str(sockets)}

@@ -18,7 +18,7 @@ from link_events.codec import encode
 from link_events.events import Sealed
 from link_events.identity import JournalId
 from link_events.streams import STREAMS_CARRIED, Partition
-from redirector.journal.adoption import OwnedJournal, mark_done
+from redirector.journal.adoption import OwnedJournal
 from redirector.journal.journal import Journal, JournalFullError
 from redirector.journal.retention import expire_segments, held_ratio
 from redirector.metrics import ShippingMetrics
@@ -84,6 +84,12 @@ class Shipments:
             ending.add_done_callback(lambda _: self._endings.pop(journal, None))
             self._endings[journal] = ending
 
+    async def settled(self, journal: JournalId) -> None:
+        """Where `journal` is just being let go of, wait until somebody can open it again."""
+        ending = self._endings.get(journal)
+        if ending is not None and journal not in self._shipments:
+            await asyncio.wait({ending})
+
     async def abandon(self, shipment: Shipment) -> None:
         """Close a journal whose writing broke off, so that the next to open it learns from the disk where it stands."""
         if shipment.journal.journal_id in self._shipments:
@@ -114,18 +120,14 @@ class Shipments:
 
     async def _end(self, shipment: Shipment) -> None:
         await shipment.shipper.confirmed()
-        await self._let_go(shipment)
-        try:
-            mark_done(shipment.journal.directory)
-        except OSError:  # it is found done again at the next start
-            log.exception("%s cannot be marked as done", shipment.journal.directory)
+        await self._let_go(shipment, done=True)
         log.info("journal %s is sealed and shipped", shipment.journal.journal_id.hex())
 
-    async def _let_go(self, shipment: Shipment) -> None:
+    async def _let_go(self, shipment: Shipment, *, done: bool = False) -> None:
         del self._shipments[shipment.journal.journal_id]
         await cancel_all(shipment.tasks)
         shipment.shipper.save()
-        await shipment.owned.close()
+        await shipment.owned.close(done=done)
 
     async def _keep_expired(self, journal: Journal, shipper: Shipper) -> None:
         while True:

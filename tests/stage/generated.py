@@ -28,7 +28,7 @@ from http_api.settings import StackSettings
 from local.settings import LocalSettings
 from redirector.app import build_public_app as build_redirector
 from redirector.imports.importing import Importer
-from redirector.metrics import RedirectorMetrics
+from redirector.metrics import RedirectorMetrics, WorkerMetrics
 from redirector.redirecting import Redirector
 from redirector.routes.imports import ImportDesk
 from redirector.routes.links import LinkDesk
@@ -48,6 +48,7 @@ SETTINGS: Final[Mapping[str, tuple[type[BaseSettings], ...]]] = {
 
 METRICS: Final[Mapping[str, Callable[[], CollectorRegistry]]] = {
     "redirector": lambda: RedirectorMetrics().registry,
+    "workers": lambda: WorkerMetrics().registry,
     "aggregator": lambda: AggregatorMetrics().registry,
 }
 

@@ -124,6 +124,7 @@ class Importer:
             plan = await self._plans.pin(upload.sha256, upload.line_format, survey, now, actor)
         codes = await planned_codes(upload.path, plan.taken, read_planned_bitly_line)
         links = await self._plans.links(list(codes | survey.links.keys()))
+        await self._shipments.settled(plan.journal)
         shipment = self._open(plan, upload.path.stat().st_size)
         try:
             await _write_events(_Run(plan, upload.path, read_line, links, progress), shipment.journal)

@@ -1,7 +1,7 @@
 """Who owns which journal: one live process a directory, held by flock.
 
-A starting worker adopts what an earlier one left and continues its seqs; where nothing is left it makes a new journal.
-The lock dies with the process, however it dies.
+A starting worker adopts one that an earlier one left and continues its seqs; where nothing is left it makes a new
+journal. The lock dies with the process, however it dies. While one process chooses among journals, no other does.
 """
 
 import contextlib
@@ -31,6 +31,7 @@ from redirector.journal.segments import (
 )
 
 LOCK_FILE: Final = "lock"
+CHOOSING_FILE: Final = "choosing"
 DONE_FILE: Final = "done"
 _NAME: Final = re.compile(f"[0-9a-f]{{{2 * JOURNAL_ID_BYTES}}}")
 _PRIVATE_DIRECTORY: Final = 0o700
@@ -54,10 +55,41 @@ class OwnedJournal:
     journal: Journal
     lock: int
 
-    async def close(self) -> None:
-        """Sync and close the journal, then let others have it."""
+    async def close(self, *, done: bool = False) -> None:
+        """Sync and close the journal, then let others have it; one that is `done`, not before that is noted.
+
+        Who took it for unfinished would write on in it.
+        """
         await self.journal.close()
-        os.close(self.lock)
+        try:
+            if done:
+                mark_done(self.journal.directory)
+        except OSError:  # it is found done again at the next start
+            log.exception("%s cannot be marked as done", self.journal.directory)
+        finally:
+            os.close(self.lock)
+
+
+def take_journal(root: Path, partitions: int, limits: Limits) -> OwnedJournal:
+    """The journal of a starting worker: the first under `root` that nobody owns, else a new one.
+
+    Raises:
+        PartitionsChangedError: it was made for another number of partitions.
+    """
+    with _choosing(root):
+        left = _adoptable(root, partitions, limits)
+        return next(left, None) or new_journal(root, partitions, limits)
+
+
+def take_left_behind(root: Path, owners: int, partitions: int, limits: Limits) -> Sequence[OwnedJournal] | None:
+    """What nobody owns under `root`, once `owners` journals have an owner; None until then.
+
+    Before that, one that nobody owns may be that of a worker which is about to start.
+    """
+    with _choosing(root):
+        if sum(_is_owned(directory) for directory in _not_done(root)) < owners:
+            return None
+        return list(_adoptable(root, partitions, limits))
 
 
 def adopt_all(root: Path, partitions: int, limits: Limits) -> Sequence[OwnedJournal]:
@@ -65,17 +97,24 @@ def adopt_all(root: Path, partitions: int, limits: Limits) -> Sequence[OwnedJour
 
     What is not named as a journal is (a copy that somebody made, `lost+found`) is left alone.
     """
-    root.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
-    left = sorted(path for path in root.iterdir() if _NAME.fullmatch(path.name) and not is_done(path))
-    return [owned for directory in left if (owned := adopt(directory, partitions, limits)) is not None]
+    with _choosing(root):
+        return list(_adoptable(root, partitions, limits))
 
 
-def adopt(directory: Path, partitions: int, limits: Limits) -> OwnedJournal | None:
-    """The journal in `directory`, unless somebody owns it or it cannot be continued."""
+def adopt(directory: Path, partitions: int, limits: Limits, *, done: bool = False) -> OwnedJournal | None:
+    """The journal in `directory`, unless somebody owns it, it cannot be continued, or it is not (or is) `done`.
+
+    One that was done or let go since the caller looked is not begun anew under its old id.
+    """
     try:
-        return open_journal(directory, journal_of(directory), partitions, limits)
-    except JournalTakenError:
+        lock = _locked(directory)
+    except (JournalTakenError, FileNotFoundError):
         return None
+    if is_done(directory) is not done:
+        os.close(lock)
+        return None
+    try:
+        return _opened(directory, lock, journal_of(directory), partitions, limits, now=utc_now)
     except (SegmentError, OSError):
         log.critical("%s cannot be continued and is left as it is; see docs/operations.md", directory, exc_info=True)
         return None
@@ -103,19 +142,7 @@ def open_journal(
         SegmentError: what it holds is another journal, or has no header.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
-    lock = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        recovered = recover(directory) or _begin(directory, journal, partitions, limits)
-        _check_journal(directory, recovered.journal, journal)
-        _check_partitions(directory, recovered.partitions, partitions)
-        return OwnedJournal(Journal(directory, recovered, limits, now), lock)
-    except BlockingIOError as error:
-        os.close(lock)
-        raise JournalTakenError(str(directory)) from error
-    except BaseException:
-        os.close(lock)
-        raise
+    return _opened(directory, _locked(directory), journal, partitions, limits, now=now)
 
 
 def is_done(directory: Path) -> bool:
@@ -160,14 +187,84 @@ def _all_done(roots: Iterable[Path]) -> Iterator[tuple[float, Path]]:
 
 
 def _remove(directory: Path) -> None:
-    lock = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(directory)
-    except BlockingIOError:
+        lock = _locked(directory)
+    except JournalTakenError:
         log.info("%s is in use", directory)
+        return
+    try:
+        shutil.rmtree(directory)
     finally:
         os.close(lock)
+
+
+def _not_done(root: Path) -> Sequence[Path]:
+    return sorted(path for path in root.iterdir() if _NAME.fullmatch(path.name) and not is_done(path))
+
+
+def _adoptable(root: Path, partitions: int, limits: Limits) -> Iterator[OwnedJournal]:
+    for directory in _not_done(root):
+        if (owned := adopt(directory, partitions, limits)) is not None:
+            yield owned
+
+
+@contextlib.contextmanager
+def _choosing(root: Path) -> Iterator[None]:
+    """Only this process chooses among the journals under `root`. It takes milliseconds, and is waited for."""
+    root.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
+    lock = os.open(root / CHOOSING_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _locked(directory: Path) -> int:
+    """The lock of a journal's directory, which is ours until it is closed.
+
+    Raises:
+        JournalTakenError: another process has it.
+        FileNotFoundError: there is no such directory (any more).
+    """
+    path = directory / LOCK_FILE
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_ours = path.stat().st_ino == os.fstat(lock).st_ino  # else the directory was removed and made again meanwhile
+    except BlockingIOError:
+        is_ours = False
+    except BaseException:
+        os.close(lock)
+        raise
+    if not is_ours:
+        os.close(lock)
+        raise JournalTakenError(str(directory))
+    return lock
+
+
+def _is_owned(directory: Path) -> bool:
+    try:
+        os.close(_locked(directory))
+    except JournalTakenError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False
+
+
+def _opened(
+    directory: Path, lock: int, journal: JournalId, partitions: int, limits: Limits, *, now: Callable[[], datetime]
+) -> OwnedJournal:
+    """The journal in a directory whose lock is held; where it cannot be opened, the lock is let go of."""
+    try:
+        recovered = recover(directory) or _begin(directory, journal, partitions, limits)
+        _check_journal(directory, recovered.journal, journal)
+        _check_partitions(directory, recovered.partitions, partitions)
+        return OwnedJournal(Journal(directory, recovered, limits, now), lock)
+    except BaseException:
+        os.close(lock)
+        raise
 
 
 def _check_journal(directory: Path, found: JournalId, expected: JournalId) -> None:

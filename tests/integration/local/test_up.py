@@ -45,7 +45,6 @@ def processes_of(up: Up) -> list[int]:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--workers=2"], "More than one worker comes with a later version of advolink; use --workers 1."),
         (["--postgres-dsn=postgresql://me:secret@127.0.0.1:1/x"], "The Postgres at 127.0.0.1:1/x cannot be reached: "),
         (["--postgres-dsn=nonsense"], "The Postgres DSN cannot be read; it looks like postgresql://"),
     ],
@@ -56,6 +55,13 @@ def test_what_cannot_be_is_said_in_one_sentence(directory: Path, arguments: list
     assert said.startswith(sentence)
     assert "\n" not in said
     assert not (directory / "up.json").exists()
+
+
+@pytest.mark.parametrize("workers", ["0", "65", "-1", "two"])
+def test_a_number_of_workers_that_makes_no_sense_is_refused(directory: Path, workers: str) -> None:
+    with started_up(directory, f"--workers={workers}") as up:
+        assert up.until_ended() == 2
+        assert f"Invalid value for '--workers': {workers!r} is not" in up.said.replace(f" {workers} ", f" {workers!r} ")
 
 
 def test_a_variable_that_makes_no_sense_is_named(directory: Path) -> None:

@@ -57,6 +57,7 @@ def test_the_redirector_is_told_everything_it_needs(services: Services) -> None:
         "ADVOLINK_REDIRECTOR_JOURNAL_DIR": "/data/journals",
         "ADVOLINK_REDIRECTOR_PUBLIC_URL": "https://go.example",
         "ADVOLINK_REDIRECTOR_STOP_DELAY_SECONDS": "0",
+        "ADVOLINK_REDIRECTOR_WORKERS": "1",
     }
 
 
