@@ -42,6 +42,8 @@ class Purpose(StrEnum):
     """What keys are derived for. The text is what is hashed: it never changes."""
 
     CLICK_ID = "advolink click id v1"
+    SELF_LINK = "advolink self link v1"
+    SELF_COOKIE = "advolink self cookie v1"
 
 
 def derived_key(secret: bytes, purpose: Purpose) -> bytes:

@@ -54,7 +54,8 @@ from redirector.programme.store import ProgrammeStore
 from redirector.recalling import Place, keep_recalling
 from redirector.recording import Recorder
 from redirector.redirecting import Redirector
-from redirector.routes import imports, links, redirects
+from redirector.routes import imports, links, redirects, self_clicks
+from redirector.self_clicks.own_clicks import OwnClicks
 from redirector.settings import RedirectorSettings
 from redirector.shipments import Shipment, Shipments
 from redirector.signing.click_ids import ClickIds
@@ -211,19 +212,21 @@ def _assemble(
     journal = own.journal
     missing = metrics.redirect.click_ids_missing
     click_ids = ClickIds(keys, programme, journal.journal_id, journal.partitions, missing)
+    own_clicks = OwnClicks(keys)
     clients, salts = _tell_clients_apart(settings, pool, programme, metrics)
-    finder = LinkFinder(resolver, network_limits, clients.network_key, metrics.redirect)
     redirector = Redirector(
-        finder,
+        LinkFinder(resolver, network_limits, clients.network_key, metrics.redirect),
         Recorder(journal),
         identify=clients.identify,
         click_ids=click_ids,
+        own_clicks=own_clicks,
         full_policy=settings.journal_full_policy,
         metrics=metrics.redirect,
     )
     desk = links.LinkDesk(store, resolver, access, policy, settings.public_url)
     import_desk = imports.ImportDesk(importer, access, settings.journal_dir / "uploads", settings.import_bytes_max)
-    public: ASGIApp = build_public_app(desk, import_desk, redirector, metrics)
+    self_desk = self_clicks.SelfDesk(store, access, own_clicks, settings.public_url)
+    public: ASGIApp = build_public_app(desk, import_desk, self_desk, redirector, metrics)
     if settings.chores_socket is not None:
         public = Forwarded(public, imports.PATH, settings.chores_socket, "the worker that imports")
     connections_max = connections_that_fit(settings.connections_max)
@@ -250,7 +253,11 @@ def _tell_clients_apart(
 
 
 def build_public_app(
-    desk: links.LinkDesk, import_desk: imports.ImportDesk, redirector: Redirector, metrics: RedirectorMetrics
+    desk: links.LinkDesk,
+    import_desk: imports.ImportDesk,
+    self_desk: self_clicks.SelfDesk,
+    redirector: Redirector,
+    metrics: RedirectorMetrics,
 ) -> FastAPI:
     """The public port's app. Redirects come last: a code is any path that is nothing else."""
     app = DescribedApi(
@@ -262,5 +269,6 @@ def build_public_app(
     answer_with_problems(app)
     app.include_router(links.link_routes(desk))
     app.include_router(imports.import_routes(import_desk))
+    app.include_router(self_clicks.self_routes(self_desk))
     app.include_router(redirects.redirect_routes(redirector, metrics.redirect))
     return app

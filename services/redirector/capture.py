@@ -34,9 +34,18 @@ class Request:
 
 
 def capture_click(
-    request: Request, link: Link, state: LinkState, occurred_at: datetime, identify: Identify = nobody
+    request: Request,
+    link: Link,
+    state: LinkState,
+    occurred_at: datetime,
+    identify: Identify = nobody,
+    *,
+    self_click: bool = False,
 ) -> Click:
-    """The click that `request` is. Nothing of the client's addresses is in it but what `identify` makes of them."""
+    """The click that `request` is. `self_click`: it comes from the advocate's own browser.
+
+    Nothing of the client's addresses is in it but what `identify` makes of them.
+    """
     headers = request.headers
     whole_agent = clean_text(headers.get("user-agent", ""))
     user_agent = whole_agent[:USER_AGENT_CHARS_MAX] or None
@@ -58,6 +67,7 @@ def capture_click(
         network_key=client.network_key,
         visitor=client.visitor,
         visitor_local=client.visitor_local,
+        self_click=self_click,
         test=link.test,
     )
 

@@ -1,7 +1,9 @@
-"""The small pages people see where a link leads nowhere, and robots.txt."""
+"""The small pages people see where a link leads nowhere or marks their browser, and robots.txt."""
 
 from http import HTTPStatus
 from typing import Final
+
+from link_events.identity import AdvocateId
 
 ROBOTS_TXT: Final = "User-agent: *\nAllow: /\n"
 """Previews on social posts are made by crawlers: shut out, they show a bare address or call the link broken."""
@@ -37,4 +39,21 @@ _TEXTS: Final = {
     ),
 }
 
+SELF_LINK_REFUSED: Final = _PAGE.format(
+    title="This link does not work",
+    text="It works for a few minutes only, and those are over, or part of it is missing."
+    " Please go back to where you found it, and let a new one be made.",
+)
+
+
 PAGES: Final = {status: _PAGE.format(title=title, text=text) for status, (title, text) in _TEXTS.items()}
+
+
+def marked_page(advocate_id: AdvocateId) -> str:
+    """What an advocate sees when their browser was marked. An id holds nothing that HTML would take for its own."""
+    return _PAGE.format(
+        title="This browser is yours",
+        text=f"From now on, clicks with it on the links of {advocate_id} are known to be your own: they are kept and"
+        " never counted. A cookie remembers that for half a year, unless you delete it or somebody else opens such a"
+        " link in this browser.",
+    )

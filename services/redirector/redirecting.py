@@ -21,6 +21,7 @@ from redirector.journal.journal import JournalFullError
 from redirector.links.link import Link
 from redirector.metrics import RedirectMetrics, Unknown
 from redirector.recording import Recorder
+from redirector.self_clicks.own_clicks import OwnClicks
 from redirector.settings import FullPolicy
 from redirector.signing.click_ids import ClickIds
 from redirector.visitors.client import Identify
@@ -56,6 +57,7 @@ class Redirector:
         *,
         click_ids: ClickIds,
         identify: Identify,
+        own_clicks: OwnClicks,
         full_policy: FullPolicy,
         metrics: RedirectMetrics,
     ) -> None:
@@ -69,6 +71,7 @@ class Redirector:
         self._recorder = recorder
         self._click_ids = click_ids
         self._identify = identify
+        self._own_clicks = own_clicks
         self._full_policy = full_policy
         self._metrics = metrics
 
@@ -101,7 +104,8 @@ class Redirector:
         def make_click(occurred_at: datetime) -> Click:
             nonlocal utc_day
             utc_day = utc_day_of(occurred_at)
-            return capture_click(request, link, state, occurred_at, self._identify)
+            own = self._own_clicks.is_own(request.headers.get("cookie"), link.advocate_id, occurred_at)
+            return capture_click(request, link, state, occurred_at, self._identify, self_click=own)
 
         return Recorded(await self._recorder.record(link.advocate_id, make_click), utc_day)
 

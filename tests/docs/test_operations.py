@@ -22,6 +22,7 @@ from http_api.settings import ServiceSettings
 from link_events.click_ids import CLICK_ID_NAME, ClickIdOutcome
 from link_events.reasons import DeadLetterReason, HoleKind, StopReason
 from redirector.metrics import Unknown
+from redirector.self_clicks.own_clicks import COOKIE_NAME
 from redirector.settings import FullPolicy
 from stage.generated import METRICS, OPERATIONS, SETTINGS, metric_names, tables_in, variables, with_current_tables
 from stage.markdown import blocks, code_words, read
@@ -45,6 +46,9 @@ QUOTED: Final = (
     "the event log has lost what it had acked",
 )
 """What people search the document for when they have met it."""
+
+NO_METRICS: Final = {CLICK_ID_NAME, COOKIE_NAME}
+"""What is named as metrics are, and is none: a parameter and a cookie."""
 
 OTHERS_FLAGS: Final = {"--help"}
 """What click adds to every command."""
@@ -85,7 +89,7 @@ def test_every_variable_that_is_named_is_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", READERS)
 def test_every_metric_that_is_named_is_there(name: str) -> None:
-    known = {metric for registry in METRICS.values() for metric in metric_names(registry())} | {CLICK_ID_NAME}
+    known = {metric for registry in METRICS.values() for metric in metric_names(registry())} | NO_METRICS
     named = {derived_from(metric) for metric in re.findall(r"\badvolink_[a-z_]+\b", read(name))}
     assert named <= known
 

@@ -32,6 +32,7 @@ from redirector.metrics import RedirectorMetrics, WorkerMetrics
 from redirector.redirecting import Redirector
 from redirector.routes.imports import ImportDesk
 from redirector.routes.links import LinkDesk
+from redirector.routes.self_clicks import SelfDesk
 from redirector.settings import RedirectorSettings
 from stage.requirements import REPOSITORY
 
@@ -67,7 +68,8 @@ def apps() -> Mapping[str, FastAPI]:
     access = Access(nothing)
     desk = LinkDesk(nothing, nothing, access, nothing, "http://127.0.0.1:8080")
     imports = ImportDesk(cast("Importer", nothing), access, Path(), 0)
-    redirector = build_redirector(desk, imports, cast("Redirector", nothing), RedirectorMetrics())
+    own = SelfDesk(nothing, access, nothing, desk.public_url)
+    redirector = build_redirector(desk, imports, own, cast("Redirector", nothing), RedirectorMetrics())
     return {"redirector": redirector, "aggregator": build_aggregator(cast("Pool", nothing))}
 
 

@@ -69,6 +69,11 @@ class LinkStore:
         created = fields.pop("created")
         return Advocate(**fields), created
 
+    async def has_advocate(self, advocate_id: AdvocateId) -> bool:
+        """Whether somebody has put that advocate."""
+        async with connected(self._pool) as connection:
+            return bool(await connection.fetchval(_SQL["has_advocate"], advocate_id))
+
     async def issue(self, fields: LinkFields, choose_code: Callable[[], Code], *, alias: bool, actor: str) -> Link:
         """Make a link under the code that `choose_code` gives; drawn codes are drawn again where they are taken.
 
