@@ -42,14 +42,21 @@ class LinkFinder:
         if not is_code(text):
             return Unknown.NO_CODE
         code = Code(text)
-        if self._resolver.surely_lacks(code) and not self._admits(request):
-            self._resolver.hurry()  # a link that was made a moment ago is known when they come again
+        if self.surely_lacks(code) and not self.admits(request.peer, request.forwarded_for):
             return Unknown.LIMITED
         try:
             return await self._resolver.resolve(code) or Unknown.ABSENT
         except DatabaseAwayError:
             return Unknown.UNSURE
 
-    def _admits(self, request: Request) -> bool:
-        network = self._network_of(request.peer, request.forwarded_for, datetime.now(UTC))
-        return self.limits.admit(network, time.monotonic())
+    def surely_lacks(self, code: Code) -> bool:
+        """Whether `code` is surely no link but one that was made elsewhere a moment ago."""
+        return self._resolver.surely_lacks(code)
+
+    def admits(self, peer: str | None, forwarded_for: str | None) -> bool:
+        """Whether a request from there may ask for one more code that is surely lacked."""
+        network = self._network_of(peer, forwarded_for, datetime.now(UTC))
+        admitted = self.limits.admit(network, time.monotonic())
+        if not admitted:
+            self._resolver.hurry()  # a link that was made a moment ago is known when they come again
+        return admitted

@@ -72,7 +72,7 @@ class LinkResolver:
         return await _in_time(asyncio.shield(lookup))  # giving up a lookup may take longer than the lookup may
 
     def surely_lacks(self, code: Code) -> bool:
-        """Whether `code` is surely no link but one that was made since the last round, elsewhere."""
+        """Whether `code` is surely no link but one that was made elsewhere since the last round."""
         return self.codes.surely_lack(code) and self._memory.get(code) is None
 
     def next_round(self) -> asyncio.Future[bool]:

@@ -94,7 +94,7 @@ async def test_a_network_that_asks_for_too_many_is_told_when_to_come_again(redir
     """The answer is a page like the others, kept by nobody; another network is told what it asks for."""
     code = (await redirector.issue())["code"]
     await asyncio.gather(*(click_from("192.0.2.1", redirector, f"unknown{n}") for n in range(60)))
-    limited = await click_from("192.0.2.1", redirector, "unknown1")
+    limited = await click_from("192.0.2.200", redirector, "unknown1")
     page = PAGES[HTTPStatus.TOO_MANY_REQUESTS]
     assert (limited.status_code, limited.text) == (HTTPStatus.TOO_MANY_REQUESTS, page)
     assert dict(limited.headers) == {
