@@ -10,7 +10,7 @@ import asyncpg
 from browsers import codes, write_requests
 from database.queries import load_queries
 from figures import Row, Table
-from measure import Load, put_under_load
+from measure import Load, need_wrk, put_under_load
 from redirects import CONNECTIONS, insert_links
 from stack import LOAD_CPU, kafka_settings, service
 from stage.kafka import launched_kafka
@@ -28,6 +28,7 @@ SQL: Final = load_queries(Path(__file__).with_name("latency.sql"))
 
 def measure_latency_kafka(server: Server, database: str, directory: Path) -> Table:
     """Each click's time from its capture to the commit that counts it, as Postgres's own commit timestamps say."""
+    need_wrk()
     dsn = server.dsn(database)
     server.execute("ALTER SYSTEM SET track_commit_timestamp = on")
     server.stop()

@@ -1,6 +1,7 @@
 """Measuring servers from outside: processor time of their processes, requests per second by wrk."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Final
 
 import orjson
+
+from stage.requirements import Requirement, need
 
 TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 TIMEOUT_S: Final = 20
@@ -47,6 +50,11 @@ class LoadResult:
     broken: int
     cpu_us: float
     load_busy: float
+
+
+def need_wrk() -> None:
+    """Go on where there is a wrk; skip, or fail where it is required."""
+    need(Requirement.WRK, present=shutil.which("wrk") is not None, reason="there is no wrk (Debian: wrk)")
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:

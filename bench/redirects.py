@@ -14,7 +14,7 @@ from browsers import AGENTS, CODES, codes, each_code_once, write_requests
 from candidates import DESTINATION, FASTAPI, NGINX, QUERY, Candidate, Running, Site, candidates
 from figures import Figure, Row, Table
 from looking import look_at_answers
-from measure import Load, LoadResult, children, put_under_load
+from measure import Load, LoadResult, children, need_wrk, put_under_load
 from stack import LOAD_CPU, freeze, thaw
 from stage.postgres import Server
 
@@ -113,6 +113,7 @@ def measure_redirects(server: Server, database: str, directory: Path, rounds: Ro
 
 def make_site(dsn: str, directory: Path) -> Site:
     """The links in a database and in a file."""
+    need_wrk()
     asyncio.run(insert_links(dsn, codes()))
     links = directory / "links.txt"
     links.write_text("".join(f"{code} {DESTINATION}{code}{QUERY}\n" for code in codes()), encoding="utf-8")

@@ -56,8 +56,8 @@ LOOK: Final = Rounds(count=1, seconds=3)
 def main() -> None:
     """Run the sections asked for."""
     asked = _arguments().parse_args()
-    if shutil.which("wrk") is None or shutil.which("taskset") is None:
-        sys.exit("The benchmarks need wrk and taskset (Debian: wrk, util-linux).")
+    if shutil.which("taskset") is None:
+        sys.exit("The benchmarks need taskset (Debian: util-linux).")
     rounds = LOOK if asked.look else Rounds()
     rounds = Rounds(asked.rounds or rounds.count, asked.seconds or rounds.seconds, asked.only)
     in_rounds = {
