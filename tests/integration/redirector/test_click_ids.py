@@ -226,6 +226,22 @@ def test_a_file_that_holds_no_keyring_counts_as_absent(value: object, journals: 
     assert FollowedKeys(None, KeptFile(journals, KEPT_NAME)).ring is None  # type: ignore[arg-type]  # never asked
 
 
+async def test_a_disk_that_takes_no_keys_is_no_reason_not_to_sign(
+    database_dsn: str, journals: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is tried again with every look, and said."""
+    await asyncio.to_thread(journals.write_text, "in the way of the directory")
+    pool = await open_pool(database_dsn, connections_max=1, application="test")
+    followed = FollowedKeys(SigningKeyStore(pool), KeptFile(journals, KEPT_NAME))
+    await followed.look()
+    assert followed.ring is not None
+    assert "the signing keys cannot be kept for a start without Postgres" in caplog.text
+    await asyncio.to_thread(journals.unlink)
+    await followed.look()
+    assert KeptFile(journals, KEPT_NAME).read(read_keyring) == followed.ring
+    pool.terminate()
+
+
 async def test_keys_are_kept_and_read_as_they_are(database_dsn: str, journals: Path) -> None:
     """Those that sign, those that verify, those that are retired."""
     pool = await open_pool(database_dsn, connections_max=2, application="test")
