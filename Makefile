@@ -1,7 +1,8 @@
 # advolink. `make` alone says what can be done here.
 #
 # make setup PYTHON=/path/to/python3   chooses the Python of a new .venv (else tools/find-python does)
-# make chaos MINUTES=30 SEED=7 LOG=kafka FAULTS=15   docs/chaos.md explains them; without them: 5, 1, kafka, 0
+# make chaos MINUTES=30 SEED=7 LOG=kafka FAULTS=15 WORKERS=2   docs/chaos.md explains them; without them: 5, 1, kafka, 0, 1
+# make load MINUTES=10 WORKERS=2       likewise; needs wrk, and some gigabytes
 # make run ARGS='--workers 1'          ARGS reaches the command behind run, run-kafka, test, test-long, test-all, bench and lock
 
 VENV := .venv
@@ -14,10 +15,11 @@ MINUTES ?= 5
 SEED ?= 1
 LOG ?= kafka
 FAULTS ?= 0
+WORKERS ?= 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run run-kafka test test-long test-all chaos check docs bench lock clean
+.PHONY: help setup run run-kafka test test-long test-all chaos load check docs bench lock clean
 
 help: ## say what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -61,11 +63,15 @@ check: setup ## check style, types, imports and layout
 docs: setup ## bring schemas/openapi/ and the tables of docs/operations.md up to the code
 	@PYTHONPATH=tests $(BIN)/python -m stage.generated
 
+load: setup ## put a whole stack on Kafka under full load for MINUTES, its broker killed again and again, WORKERS of the redirector
+	@PYTHONPATH=tests $(BIN)/python -m stage.full_load --minutes $(MINUTES) --workers $(WORKERS)
+
 bench: setup ## measure, and print ratios
 	@PYTHONPATH=tests $(BIN)/python bench/run.py $(ARGS)
 
-chaos: setup ## throw faults at a whole stack under load for MINUTES, with SEED, on LOG=postgres|kafka, FAULTS felt of each kind
-	@PYTHONPATH=tests $(BIN)/python -m stage.chaos --minutes $(MINUTES) --seed $(SEED) --log $(LOG) --faults $(FAULTS)
+chaos: setup ## throw faults at a whole stack under load for MINUTES, with SEED, on LOG=postgres|kafka, FAULTS felt of each kind, WORKERS of the redirector
+	@PYTHONPATH=tests $(BIN)/python -m stage.chaos --minutes $(MINUTES) --seed $(SEED) --log $(LOG) --faults $(FAULTS) \
+		--workers $(WORKERS)
 
 lock: setup ## bring requirements.lock up to pyproject.toml (ARGS=--upgrade takes newer versions)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \

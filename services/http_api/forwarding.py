@@ -55,6 +55,10 @@ class Forwarded:
         finally:
             await answer.aclose()
 
+    async def close(self) -> None:
+        """Close the connections to that process."""
+        await self._there.aclose()
+
     def _request(self, scope: Scope, receive: Receive) -> httpx2.Request:
         names = {name for name, _ in scope["headers"]}
         has_body = bool(names & {b"content-length", b"transfer-encoding"})

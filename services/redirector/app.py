@@ -163,6 +163,8 @@ async def running(settings: RedirectorSettings, failures: Failures) -> AsyncIter
     finally:
         pool.terminate()  # before what uses it is cancelled: a Postgres that hangs holds up no stop
         await cancel_all(tasks)
+        if isinstance(service.public, Forwarded):
+            await service.public.close()
         await shipments.drain(timedelta(seconds=settings.drain_seconds))
         await event_log.close()  # before the shipments, which may hang in it
         await shipments.stop()

@@ -26,6 +26,15 @@ async def test_a_minute_of_chaos_loses_and_doubles_nothing(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
+async def test_chaos_among_the_workers_of_a_redirector_loses_and_doubles_nothing(
+    ground: Ground, event_log: EventLogKind, tmp_path: Path
+) -> None:
+    """One of two workers is killed or frozen, or dies at a failpoint, or their parent is killed, among all the rest."""
+    _expect_well(await run_chaos(Plan(event_log, seed=3, seconds=90, workers=2), tmp_path, ground))
+
+
+@pytest.mark.long
 @pytest.mark.timeout(900)
 async def test_five_minutes_of_chaos_lose_and_double_nothing(
     ground: Ground, event_log: EventLogKind, tmp_path: Path

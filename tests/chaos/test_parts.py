@@ -95,6 +95,19 @@ def test_counters_add_up_over_the_lives_of_a_service() -> None:
     assert tally.total("applying_interruptions") == 9
 
 
+def test_each_worker_of_a_service_has_lives_of_its_own() -> None:
+    """One dies and begins at 0 again; the process that is asked, and the other worker, go on."""
+    tally = Tally()
+    for deaths, counted in ((0, 5), (1, 2)):
+        tally.note(
+            1,
+            f'advolink_worker_deaths_total{{worker="2"}} {deaths}.0\n'
+            'advolink_shipping_rewinds_total{worker="1"} 3.0\n'
+            f'advolink_shipping_rewinds_total{{worker="2",why="lost"}} {counted}.0\n',
+        )
+    assert tally.total("shipping_rewinds") == 3 + 5 + 2
+
+
 def test_an_armed_failpoint_bites_one_process_once(tmp_path: Path) -> None:
     """Of many that come by. An unarmed one lets everybody pass."""
     points = Failpoints(tmp_path)

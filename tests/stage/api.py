@@ -46,12 +46,12 @@ class Api:
         """Raw clicks by advocate."""
         return Counter({row["advocate_id"]: row["raw_clicks"] for row in self.counts()})
 
-    def caught_up(self) -> None:
+    def caught_up(self, seconds_max: float = CAUGHT_UP_SECONDS_MAX) -> None:
         """Wait until everything journaled before now is counted, as the answers themselves say it."""
         now = datetime.now(UTC)
         eventually(
             lambda: self._complete_through() > now,
-            seconds_max=CAUGHT_UP_SECONDS_MAX,
+            seconds_max=seconds_max,
             what=f"counts are complete through {now.isoformat()}",
         )
 

@@ -4,6 +4,7 @@ It redirects nobody and opens no journal. Workers die with it; what they had jou
 """
 
 import asyncio
+import contextlib
 import logging
 import tempfile
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from typing import Final
 
 import orjson
 
-from http_api.listening import claim
+from http_api.listening import CannotListenError, TcpAddress, claim
 from http_api.management import answering_app
 from http_api.serving import STOP_DEADLINE_S, Binding, cancel_all, first_of, served
 from http_api.stop_signals import StopSignals
@@ -30,6 +31,9 @@ PIDS_FILE: Final = "workers.json"
 ENDING_SECONDS: Final = 0.5
 """What a worker needs beside its deadlines. With them it stays under the 12 s that `advolink up` gives a redirector."""
 
+CLAIM_TRIES: Final = 10
+CLAIM_INTERVAL_S: Final = 0.1
+
 log = logging.getLogger(__name__)
 
 
@@ -40,7 +44,7 @@ async def run_workers(settings: RedirectorSettings, command: Sequence[str]) -> N
         CannotListenError: the public port, or that for operators, cannot be had.
     """
     stop = StopSignals()
-    claim(settings.public_address)
+    await _claimed(settings.public_address)
     metrics = WorkerMetrics(settings.workers)
     with tempfile.TemporaryDirectory(prefix="advolink-") as sockets:
         async with Workers(Path(sockets), settings.workers, metrics) as workers:
@@ -53,6 +57,16 @@ async def run_workers(settings: RedirectorSettings, command: Sequence[str]) -> N
                 finally:
                     workers.stopping = True
                     await family.stop(stop)
+
+
+async def _claimed(address: TcpAddress) -> None:
+    """See that nobody else has the port. The workers of a parent that was just killed may take a moment to die."""
+    for _ in range(CLAIM_TRIES):
+        with contextlib.suppress(CannotListenError):
+            claim(address)
+            return
+        await asyncio.sleep(CLAIM_INTERVAL_S)
+    claim(address)
 
 
 class _Family:

@@ -47,8 +47,9 @@ def _plan() -> Plan:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--log", type=EventLogKind, choices=list(EventLogKind), required=True)
     parser.add_argument("--faults", type=int, required=True)
+    parser.add_argument("--workers", type=int, required=True)
     told = parser.parse_args()
-    return Plan(told.log, told.seed, told.minutes * 60, strikes_min=told.faults)
+    return Plan(told.log, told.seed, told.minutes * 60, strikes_min=told.faults, workers=told.workers)
 
 
 def _database(server: Server) -> str:

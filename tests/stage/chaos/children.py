@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,10 @@ from stage.requirements import REPOSITORY
 
 TESTS: Final = REPOSITORY / "tests"
 END_SECONDS_MAX: Final = 30
+
+WORKER_DEATHS: Final = "advolink_worker_deaths_total"
+_SAMPLE: Final = re.compile(r'^(\w+_total)(?:{(?:worker="(\d+)")?[^}]*})? (\S+)$', re.MULTILINE)
+"""Name, worker and value of a counter's samples."""
 
 
 def started(command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
@@ -33,19 +38,21 @@ def started(command: Sequence[str], log: Path, environment: Mapping[str, str] | 
 
 @dataclass(slots=True)
 class Tally:
-    """Counters of one service over all its lives: each begins at 0, and what it came to is what was last seen of it."""
+    """Counters of one service over all its lives: each begins at 0, and what it came to is what was last seen of it.
 
-    _lives: dict[int, Counter[str]] = field(default_factory=dict)
+    Where it has several workers, each of them has lives of its own.
+    """
+
+    _lives: dict[tuple[int, str, float], Counter[str]] = field(default_factory=dict)
 
     def note(self, pid: int, metrics: str) -> None:
         """What a life says of itself, in Prometheus's text format."""
-        life: Counter[str] = Counter()
-        for line in metrics.splitlines():
-            sample, _, value = line.rpartition(" ")
-            name = sample.partition("{")[0]
-            if name.endswith("_total") and not line.startswith("#"):
-                life[name] += int(float(value))
-        self._lives[pid] = life
+        samples = [match.groups("") for match in _SAMPLE.finditer(metrics)]
+        deaths = {worker: float(value) for name, worker, value in samples if name == WORKER_DEATHS}
+        lives: defaultdict[tuple[int, str, float], Counter[str]] = defaultdict(Counter)
+        for name, worker, value in samples:
+            lives[pid, worker, deaths.get(worker, 0)][name] += int(float(value))
+        self._lives |= lives
 
     def total(self, metric: str) -> int:
         """What a counter came to, over all lives and labels."""
@@ -107,9 +114,10 @@ class Child:
         return answer
 
     async def gauge(self, name: str) -> int | None:
-        """What a metric without labels says now; None where nobody answers."""
-        lines = (await self.scrape()).splitlines()
-        return next((int(float(line.split()[1])) for line in lines if line.startswith(f"advolink_{name} ")), None)
+        """What a metric without labels says now, of all workers together; None where nobody answers."""
+        sample = re.compile(rf"^advolink_{name}(?:{{worker=\"\d+\"}})? (\S+)$", re.MULTILINE)
+        values = [int(float(value)) for value in sample.findall(await self.scrape())]
+        return sum(values) if values else None
 
     async def scrape(self) -> str:
         """Its metrics, which are also noted in the tally; empty where nobody answers."""

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
+import orjson
 
 from database.keys import Scope, create_key
 from database.pool import DatabaseAwayError, translated_outage
 from event_log.kafka.topics import apply_topics
 from link_events.streams import PARTITIONS_DEFAULT, partition_of
+from redirector.workers.parent import PIDS_FILE
 from stage.chaos.children import Child, started
 from stage.chaos.failpoints import Failpoints
 from stage.chaos.fates import FateReader
@@ -42,6 +44,8 @@ SEGMENT_BYTES: Final = 2**20
 JOURNAL_BYTES_MAX: Final = 256 * 2**20
 WELL_SECONDS_MAX: Final = 90
 ADVOCATES_PER_PARTITION: Final = 2
+
+JOURNALS: Final = "journals"
 
 OWNERS: Final = (
     "SELECT partition, owner, owner_epoch FROM aggregator_lease LEFT JOIN partition_offset USING (owner)"
@@ -84,6 +88,21 @@ class Cluster:
     def dsn(self) -> str:
         """The database, past the proxy."""
         return self.ground.dsn
+
+    @property
+    def workers(self) -> Sequence[int]:
+        """The pids of the redirector's workers as their parent tells them; none where it is one process."""
+        try:
+            pids: dict[str, int] = orjson.loads((self.directory / JOURNALS / PIDS_FILE).read_bytes())
+        except FileNotFoundError:
+            return ()
+        return list(pids.values())
+
+    @property
+    def workers_ended_by_themselves(self) -> Sequence[str]:
+        """What the redirector's log says of workers that ended though nobody had killed them."""
+        said = (self.directory / f"{self.redirector.name}.log").read_text(encoding="utf-8", errors="replace")
+        return [line for line in said.splitlines() if ") exited with status " in line]
 
     @property
     def children(self) -> Sequence[Child]:
@@ -130,6 +149,8 @@ class Cluster:
         self.frozen_backends.clear()
         for child in self.children:
             child.send(signal.SIGCONT)
+        for pid in self.workers:
+            send_signal(pid, signal.SIGCONT)
         self.restart()
         servers = [server for server in (self.ground.server, self.ground.broker) if server is not None]
         for server in servers:
@@ -198,8 +219,10 @@ def send_signal(pid: int, number: signal.Signals) -> bool:
 
 
 @asynccontextmanager
-async def opened_cluster(directory: Path, ground: Ground, off: Collection[Guard] = ()) -> AsyncIterator[Cluster]:
-    """A stack that is well, with some guards switched off."""
+async def opened_cluster(
+    directory: Path, ground: Ground, off: Collection[Guard] = (), workers: int = 1
+) -> AsyncIterator[Cluster]:
+    """A stack that is well, with some guards switched off, and so many workers of its redirector."""
     async with AsyncExitStack() as held:
         postgres_proxy, proxied_dsn = await held.enter_async_context(proxied(ground.dsn))
         environment = {"ADVOLINK_POSTGRES_DSN": proxied_dsn}
@@ -229,7 +252,7 @@ async def opened_cluster(directory: Path, ground: Ground, off: Collection[Guard]
         cluster = Cluster(
             directory,
             *(ground, postgres_proxy, kafka_proxy, failpoints),
-            child("redirector", "redirector", _redirector(directory)),
+            child("redirector", "redirector", {**_redirector(directory), "WORKERS": str(workers)}),
             [child(f"aggregator-{number}", "aggregator", {"LEASE": str(LEASE_SECONDS)}) for number in (1, 2)],
             *(fates, topic_prefix),
         )
@@ -269,7 +292,7 @@ def _advocates() -> Sequence[str]:
 
 def _redirector(directory: Path) -> Mapping[str, str]:
     return {
-        "JOURNAL_DIR": str(directory / "journals"),
+        "JOURNAL_DIR": str(directory / JOURNALS),
         "JOURNAL_SEGMENT_BYTES": str(SEGMENT_BYTES),
         "JOURNAL_BYTES_MAX": str(JOURNAL_BYTES_MAX),
         "JOURNAL_FULL_POLICY": "refuse",

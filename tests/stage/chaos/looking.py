@@ -15,7 +15,7 @@ from event_log.kafka.connection import KafkaConnection
 from link_events.identity import JournalId, Origin, Seq
 from link_events.streams import Partition, Stream
 from redirector.journal.inspecting import inspect_all
-from stage.chaos.cluster import Cluster
+from stage.chaos.cluster import JOURNALS, Cluster
 from stage.chaos.fates import FateReader, RequestId
 from stage.chaos.verdict import Found, RawClick, Wrong
 from stage.log_forms import opened_kafka_log, opened_postgres_log
@@ -45,7 +45,7 @@ async def drain(cluster: Cluster) -> Mapping[Wrong, Sequence[str]]:
     ended = [f"the redirector stops in order with status {status}"] if status else []
     unshipped = [
         f"journal {report.journal}: {report.unacked} events unacked, {report.faults}"
-        for report in await asyncio.to_thread(inspect_all, cluster.directory / "journals")
+        for report in await asyncio.to_thread(inspect_all, cluster.directory / JOURNALS)
         if report.unacked or report.faults
     ]
     return {Wrong.ENDED: ended, Wrong.UNSHIPPED: unshipped, Wrong.LAG: await _lag(cluster)}
@@ -63,7 +63,7 @@ async def look(cluster: Cluster, drained: Mapping[Wrong, Sequence[str]]) -> Foun
         for wrong, query in {Wrong.HOLE: "holes", Wrong.DEAD_LETTER: "dead_letters", Wrong.STOPPED: "stopped"}.items()
     }
     drift = [str(row) for row in await fetch(dsn, DRIFT)]
-    ended = [*drained.get(Wrong.ENDED, ()), *cluster.ended_by_themselves]
+    ended = [*drained.get(Wrong.ENDED, ()), *cluster.ended_by_themselves, *cluster.workers_ended_by_themselves]
     others = {**drained, Wrong.ENDED: ended, **lines, Wrong.DRIFT: drift}
     return Found(FateReader(cluster.fates.directory).new(), raw, others)
 

@@ -30,6 +30,7 @@ class Plan:
     A kind that struck STRIKES_PER_FELT_MAX times as often is not waited for any longer.
 
     `kinds`: all that the log allows, unless some are named. `off`: guards that are switched off, in a test build.
+    `workers`: how many processes the redirector has.
     """
 
     log: EventLogKind
@@ -38,6 +39,7 @@ class Plan:
     strikes_min: int = 0
     kinds: frozenset[FaultKind] = frozenset()
     off: tuple[Guard, ...] = ()
+    workers: int = 1
 
     @property
     def all_kinds(self) -> frozenset[FaultKind]:
@@ -56,7 +58,7 @@ class Plan:
     def replay(self) -> str:
         """The command that does the same again."""
         minutes = f"MINUTES={self.seconds / 60:g}"
-        return f"make chaos {minutes} SEED={self.seed} LOG={self.log} FAULTS={self.strikes_min}"
+        return f"make chaos {minutes} SEED={self.seed} LOG={self.log} FAULTS={self.strikes_min} WORKERS={self.workers}"
 
 
 @dataclass(slots=True)
@@ -102,7 +104,7 @@ async def run_chaos(
 ) -> Outcome:
     """Do what `plan` says to a fresh stack on `ground`, and say what it came to. `tell` hears of each strike."""
     outcome = Outcome(plan, directory)
-    async with opened_cluster(directory, ground, plan.off) as cluster:
+    async with opened_cluster(directory, ground, plan.off, plan.workers) as cluster:
         codes = await issued_codes(cluster)
         cluster.start_load(Load(cluster.redirector.port, codes, str(cluster.fates.directory)))
         nemesis = Nemesis(cluster, schedule(plan.seed, plan.all_kinds), tell)

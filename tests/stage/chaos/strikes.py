@@ -20,6 +20,7 @@ from stage.chaos.measures import Measure, Measures
 from stage.kafka import Broker
 from stage.proxy import Proxy
 from stage.sql import fetch
+from stage.up import is_running
 from stage.waiting import elapse, eventually_async
 
 BITE_SECONDS_MAX: Final = 20
@@ -54,21 +55,38 @@ async def _kill(child: Child, measures: Measures) -> None:
     measures[Measure.KILLED] += await child.end(signal.SIGKILL) == -signal.SIGKILL
 
 
-async def _freeze(child: Child, seconds: float, measures: Measures) -> None:
-    child.send(signal.SIGSTOP)
+async def _freeze(pid: int, seconds: float, measures: Measures) -> None:
+    send_signal(pid, signal.SIGSTOP)
     await elapse(seconds)
-    measures[Measure.FROZEN_MS] += round(seconds * 1000) if _is_stopped(child.pid) else 0
-    child.send(signal.SIGCONT)
+    measures[Measure.FROZEN_MS] += round(seconds * 1000) if _is_stopped(pid) else 0
+    send_signal(pid, signal.SIGCONT)
 
 
-async def redirector_kill(cluster: Cluster, _fault: Fault, measures: Measures) -> None:
-    """SIGKILL."""
-    await _kill(cluster.redirector, measures)
+async def _until_dead(pid: int, measures: Measures) -> None:
+    """Wait for the death of a worker, which is its parent's child and not ours."""
+
+    async def is_dead() -> bool:
+        return not is_running(pid)
+
+    await eventually_async(is_dead, what=f"{pid} is dead")
+    measures[Measure.KILLED] += 1
+
+
+async def redirector_kill(cluster: Cluster, fault: Fault, measures: Measures) -> None:
+    """SIGKILL; where there are workers, of one of them or of their parent, with whom all of them die."""
+    workers = cluster.workers
+    victim = fault.choose(len(workers) + 1)
+    if victim < len(workers):
+        send_signal(workers[victim], signal.SIGKILL)
+        await _until_dead(workers[victim], measures)
+    else:
+        await _kill(cluster.redirector, measures)
 
 
 async def redirector_freeze(cluster: Cluster, fault: Fault, measures: Measures) -> None:
-    """SIGSTOP, and SIGCONT a while later."""
-    await _freeze(cluster.redirector, fault.seconds, measures)
+    """SIGSTOP, and SIGCONT a while later; of one of several workers."""
+    pids = cluster.workers or [cluster.redirector.pid]
+    await _freeze(pids[fault.choose(len(pids))], fault.seconds, measures)
 
 
 async def aggregator_kill(cluster: Cluster, fault: Fault, measures: Measures) -> None:
@@ -78,7 +96,7 @@ async def aggregator_kill(cluster: Cluster, fault: Fault, measures: Measures) ->
 
 async def aggregator_freeze(cluster: Cluster, fault: Fault, measures: Measures) -> None:
     """Frozen until its lease has run out and a while longer."""
-    await _freeze(cluster.aggregators[fault.choose(2)], LEASE_SECONDS + fault.seconds, measures)
+    await _freeze(cluster.aggregators[fault.choose(2)].pid, LEASE_SECONDS + fault.seconds, measures)
 
 
 async def aggregator_zombie(cluster: Cluster, fault: Fault, measures: Measures) -> None:
@@ -120,7 +138,9 @@ async def _dead(cluster: Cluster, failpoint: Failpoint, measures: Measures) -> N
     """Arm a failpoint, and wait for the death of whoever comes by."""
     pid = await _bitten(cluster, failpoint)
     victim = next((child for child in cluster.children if child.pid == pid), None)
-    if victim is not None:
+    if victim is None and pid is not None:
+        await _until_dead(pid, measures)
+    elif victim is not None:
         measures[Measure.KILLED] += await victim.end(signal.SIGCONT) == -signal.SIGKILL
 
 

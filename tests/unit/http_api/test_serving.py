@@ -70,13 +70,14 @@ class Served:
     stopped: list[str] = field(default_factory=list)
     held: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
+    delay_s: float = 0
 
     async def run(self) -> None:
         """Serve both."""
         apps = [Starlette(routes=[Route("/", _alive), Route("/slow", self._slow)]) for _ in self.ports]
         places = (TcpAddress("127.0.0.1", port) for port in self.ports)
         public, management = (Binding(app, place) for app, place in zip(apps, places, strict=True))
-        await serve(public, management, self.failures, lambda: self.stopped.append("told"), StopSignals())
+        await serve(public, management, self.failures, lambda: self.stopped.append("told"), StopSignals(self.delay_s))
 
     async def answers(self, path: str = "/", port: int = 0) -> str | None:
         """What it answers, if it does."""
@@ -130,3 +131,39 @@ async def test_a_stop_lets_requests_in_flight_finish(stop: Stop) -> None:
 
 async def _refused(served: Served) -> bool:
     return await served.answers() is None
+
+
+async def test_a_delayed_stop_tells_and_goes_on_serving_until_a_second_signal() -> None:
+    """A load balancer sees that it is to send no more, and what it sends meanwhile is answered."""
+    served = Served(delay_s=600)
+    serving = asyncio.create_task(served.run())
+    for port in (0, 1):
+        await eventually_async(lambda port=port: served.answers(port=port))  # type: ignore[misc]
+    await _by_signal(served)
+    await eventually_async(lambda: _was_told(served))
+    assert await served.answers() == "alive"
+    await _by_signal(served)
+    await asyncio.wait_for(serving, SOON_SECONDS)
+    assert served.stopped == ["told"]
+
+
+async def test_a_delay_ends_by_itself() -> None:
+    served = Served(delay_s=0.2)
+    serving = asyncio.create_task(served.run())
+    await eventually_async(served.answers)
+    await _by_signal(served)
+    await asyncio.wait_for(serving, SOON_SECONDS)
+
+
+async def test_a_signal_that_comes_before_anything_is_served_is_not_forgotten() -> None:
+    """It came while the service was starting."""
+    served, stop = Served(), StopSignals()
+    await _by_signal(served)
+    await asyncio.wait_for(stop.wait(), SOON_SECONDS)
+    app = Starlette(routes=[Route("/", _alive)])
+    public, management = (Binding(app, TcpAddress("127.0.0.1", port)) for port in served.ports)
+    await asyncio.wait_for(serve(public, management, served.failures, lambda: None, stop), SOON_SECONDS)
+
+
+async def _was_told(served: Served) -> bool:
+    return served.stopped == ["told"]
