@@ -20,7 +20,7 @@ from database.signing_keys import SigningKeyState
 from event_log.settings import EventLogSettings, KafkaSettings
 from http_api.settings import ServiceSettings
 from link_events.click_ids import CLICK_ID_NAME, ClickIdOutcome
-from link_events.reasons import DeadLetterReason, HoleKind, StopReason
+from link_events.reasons import DeadLetterReason, HoleKind, NetworkFact, StopReason
 from redirector.metrics import Unknown
 from redirector.self_clicks.own_clicks import COOKIE_NAME
 from redirector.settings import FullPolicy
@@ -44,14 +44,15 @@ QUOTED: Final = (
     "left alone from now on",
     "cannot be continued and is left as it is",
     "the event log has lost what it had acked",
+    "and comes from no trusted proxy",
 )
 """What people search the document for when they have met it."""
 
 NO_METRICS: Final = {CLICK_ID_NAME, COOKIE_NAME}
 """What is named as metrics are, and is none: a parameter and a cookie."""
 
-OTHERS_FLAGS: Final = {"--help"}
-"""What click adds to every command."""
+OTHERS_FLAGS: Final = {"--help", "--exclude-table-data"}
+"""What click adds to every command, and one of pg_dump's."""
 
 DERIVED_FROM: Final = (BaseSettings, ServiceSettings, KafkaSettings, EventLogSettings)
 """Settings that others are made of; nobody reads them alone."""
@@ -142,6 +143,7 @@ WORDS: Final = (
     HoleState,
     Interruption,
     JournalState,
+    NetworkFact,
     SigningKeyState,
     StopReason,
     Unknown,
