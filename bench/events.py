@@ -18,6 +18,9 @@ LINKS: Final = 100_000
 """Drawn by Zipf(1), as redirects are."""
 
 AGENTS: Final = 5_000
+VISITORS: Final = 50_000
+"""Drawn evenly; of a million clicks one in five is a repeat."""
+
 PERIOD: Final = timedelta(hours=6)
 """What the clicks are spread over."""
 
@@ -73,4 +76,5 @@ def _click(rng: random.Random, agents: Sequence[str], link: int, instant: dateti
         referrer_origin=rng.choice(REFERRERS),
         language=rng.choice(LANGUAGES),
         signals=dict(FETCH_METADATA) if rng.random() < WITH_FETCH_METADATA else {},
+        visitor=f"{rng.randrange(VISITORS) * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128:032x}",
     )

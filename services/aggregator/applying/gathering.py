@@ -13,8 +13,9 @@ from aggregator.applying.click_rows import click_row, judged_anew
 from aggregator.applying.fold import Folded, JudgedClick
 from aggregator.judge import Judgement, Place, Repeats, Slot, repeated, slot_of
 from aggregator.verdicts.deciding import Decision, add_differences
-from link_events.identity import AdvocateId
+from link_events.identity import AdvocateId, Origin
 from link_events.reasons import Verdict, VerdictCause
+from link_events.streams import Offset
 from link_events.values import value
 
 Judged = tuple[Verdict, tuple[str, ...]]
@@ -25,8 +26,14 @@ class Contender:
     """A click that asks for its slot: which row is its, where it stands, and what it is if it gets the slot."""
 
     row: int
-    place: Place
+    origin: Origin
+    offset: Offset
     judgement: Judgement
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in canonical order."""
+        return Place(self.origin.partition, self.offset, self.origin.journal, self.origin.seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +95,11 @@ class Gathered:
             return one
         if slot in self.contenders:
             return one if self.repeats is Repeats.NONE else replace(one, judgement=repeated(one.judgement))
-        origin = one.origin
-        place = Place(origin.partition, one.offset, origin.journal, origin.seq)
-        self.contenders[slot] = Contender(row, place, one.judgement)
+        self.contenders[slot] = Contender(row, one.origin, one.offset, one.judgement)
         day, advocate_id, visitor, link_id = slot
         self.folded.link_day[link_id, day].visitors += 1
-        if (day, advocate_id, visitor) not in self._visitors:
-            self._visitors.add((day, advocate_id, visitor))
+        if (of_advocate := (day, advocate_id, visitor)) not in self._visitors:
+            self._visitors.add(of_advocate)
             self.folded.advocate_day[advocate_id, day].visitors += 1
         return one
 

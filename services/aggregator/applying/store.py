@@ -217,7 +217,10 @@ class BatchWriter:
             return ()
         slots = list(contenders)
         columns = [*zip(*slots, strict=True), *zip(*(one.place for one in contenders.values()), strict=True)]
-        rows = await self._connection.fetch(_SQL["take_slots"], *map(list, columns))
+        try:
+            rows = await self._connection.fetch(_SQL["take_slots"], *map(list, columns))
+        except asyncpg.UniqueViolationError as error:
+            raise OvertakenError(f"a slot was taken from another partition: {error}") from error
         return [_known_visitor(slots, dict(row)) for row in rows]
 
     async def _copy(self, rows: Sequence[bytes]) -> None:
@@ -286,7 +289,8 @@ def _hole_row(hole: Hole) -> tuple[Any, ...]:
 
 
 def _known_visitor(asked: Sequence[Slot], row: Mapping[str, Any]) -> KnownVisitor:
-    holder = Place(row["partition"], row["log_offset"], row["journal"], row["seq"]) if row["is_held"] else None
+    names = ("holder_partition", "holder_offset", "holder_journal", "holder_seq")
+    holder = Place(*(row[name] for name in names)) if row["is_held"] else None
     return KnownVisitor(asked[row["number"] - 1], holder)
 
 

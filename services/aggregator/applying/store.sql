@@ -80,27 +80,26 @@ WHERE NOT EXISTS (
         AND (kept.journal, kept.seq, kept.value) IS NOT DISTINCT FROM (dead.journal, dead.seq, dead.value)
 );
 
--- take_slots: Give each slot to the click that asks for it unless somebody holds it, and tell of which visitors their
--- advocate had something that day before: the holder of the slot if there is one, else of any other. The slots of a
--- click come through one partition, which this transaction holds: what it sees is all there is. Sought slot by slot, for
--- a plan made while the table was small would read all of it for ever.
+-- take_slots: Give each slot that nobody holds to the click that asks for it; and tell of which visitors their advocate had
+-- something that day before: the holder of the slot where there is one, else of any other. Whoever asks for slots of a
+-- partition holds it: what is seen is all there is, and a conflict means that clicks of a slot came through another
+-- partition too. Sought slot by slot, for a plan made while the table was small would read all of it for ever.
 WITH asked AS MATERIALIZED (
-    SELECT * FROM unnest(
-        $1::date[], $2::text[], $3::text[], $4::bigint[], $5::integer[], $6::bigint[], $7::bytea[], $8::bigint[]
-    ) WITH ORDINALITY AS asked (day, advocate_id, visitor, link_id, partition, log_offset, journal, seq, number)
+    SELECT asked.*, known.*
+    FROM unnest($1::date[], $2::text[], $3::text[], $4::bigint[], $5::integer[], $6::bigint[], $7::bytea[], $8::bigint[])
+        WITH ORDINALITY AS asked (day, advocate_id, visitor, link_id, partition, log_offset, journal, seq, number)
+    LEFT JOIN LATERAL (
+        SELECT slot.link_id = asked.link_id AS is_held, slot.partition AS holder_partition,
+            slot.log_offset AS holder_offset, slot.journal AS holder_journal, slot.seq AS holder_seq
+        FROM slot
+        WHERE slot.day = asked.day AND slot.advocate_id = asked.advocate_id AND slot.visitor = asked.visitor
+        ORDER BY slot.link_id <> asked.link_id LIMIT 1
+    ) AS known ON true
 ), taken AS (
     INSERT INTO slot (day, advocate_id, visitor, link_id, partition, log_offset, journal, seq)
-    SELECT day, advocate_id, visitor, link_id, partition, log_offset, journal, seq
-    FROM asked ORDER BY day, advocate_id, visitor, link_id
-    ON CONFLICT ON CONSTRAINT slot_pkey DO NOTHING
+    SELECT day, advocate_id, visitor, link_id, partition, log_offset, journal, seq FROM asked WHERE is_held IS NOT TRUE
 )
-SELECT number, known.* FROM asked
-CROSS JOIN LATERAL (
-    SELECT slot.link_id = asked.link_id AS is_held, slot.partition, slot.log_offset, slot.journal, slot.seq
-    FROM slot
-    WHERE slot.day = asked.day AND slot.advocate_id = asked.advocate_id AND slot.visitor = asked.visitor
-    ORDER BY slot.link_id <> asked.link_id LIMIT 1
-) AS known;
+SELECT number, is_held, holder_partition, holder_offset, holder_journal, holder_seq FROM asked WHERE is_held IS NOT NULL;
 
 -- add_counts: Add to the counts of a partition, each row with the next number of its changes. The counter's row is held
 -- from here to the commit, and whoever changes counts takes it first: numbers are in commit order, and nobody waits in a
