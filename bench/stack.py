@@ -22,7 +22,8 @@ from measure import children
 from stage.ports import free_port
 
 SERVER_CPU, LOAD_CPU = 0, 1
-READY_SECONDS_MAX = 60.0
+READY_SECONDS_MAX = 120.0
+SAID_CHARS: Final = 2_000
 HOLD: Final = Path(__file__).with_name("hold.sql")
 
 
@@ -54,7 +55,11 @@ def service(
         (directory / f"{name}.log").open("ab") as log,
         on_core([python, "-m", name], environment, log.fileno()) as pid,
     ):
-        until_answers(f"http://127.0.0.1:{management}/readyz")
+        try:
+            until_answers(f"http://127.0.0.1:{management}/readyz")
+        except TimeoutError as error:
+            said = Path(log.name).read_text(encoding="utf-8", errors="replace")
+            raise TimeoutError(f"{error}. {name} said: {said[-SAID_CHARS:]}") from error
         yield f"http://127.0.0.1:{port}", pid
 
 
