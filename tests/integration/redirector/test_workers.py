@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import threading
@@ -249,6 +250,17 @@ def test_a_stop_in_order_leaves_nothing_to_do(database_dsn: str, key: str, journ
     logged = {record for records in asyncio.run(logged_records(database_dsn)).values() for record in records}
     assert logged == {record for one in live(journals) for records in records_in(one).values() for record in records}
     assert sum(len(clicks_in(directory)) for directory in live(journals)) == CONNECTIONS
+
+
+def test_a_stop_while_workers_are_starting_ends_them(database_dsn: str, journals: Path) -> None:
+    """Twice, as an impatient person does: exit status 0, and nobody is left."""
+    with redirector_process(database_dsn, journals, workers="2") as one:
+        eventually((journals / PIDS_FILE).exists, seconds_max=30, what="the first worker is being started")
+        one.process.send_signal(signal.SIGTERM)
+        assert one.end() == 0
+        started = {int(pid) for pid in re.findall(r"runs as pid (\d+)", one.said)}
+        assert not any(map(is_running, started))
+        assert "Traceback" not in one.said
 
 
 def test_with_fewer_workers_the_journals_of_the_others_end(database_dsn: str, key: str, journals: Path) -> None:
