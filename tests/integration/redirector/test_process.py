@@ -71,7 +71,7 @@ def asked(process: RedirectorProcess, method: str, path: str, *lines: str) -> tu
 
 def journal_directory(journals: Path) -> Path:
     """The one live journal."""
-    (directory,) = (journals / "live").iterdir()
+    (directory,) = (path for path in (journals / "live").iterdir() if path.is_dir())
     return directory
 
 

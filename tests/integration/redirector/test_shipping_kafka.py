@@ -208,7 +208,7 @@ def test_a_redirector_ends_in_time_while_its_broker_hangs(
         assert "Traceback" not in first.said
         assert "Task was destroyed" not in first.said
     frail_broker.thaw()
-    (directory,) = (journals / "live").iterdir()
+    (directory,) = (path for path in (journals / "live").iterdir() if path.is_dir())
     with redirector_process(database_dsn, journals, **kafka_settings(frail_kafka)) as second:
         second.until_ready()
         eventually(

@@ -1,7 +1,7 @@
 """A click id is added to a destination, and nothing else of it changes, as browsers read addresses."""
 
 from typing import Final
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl, unquote_plus
 
 import ada_url
 import pytest
@@ -81,6 +81,7 @@ ADDRESSES: Final = st.builds(
 @given(ADDRESSES, st.from_regex(CLICK_ID_NAME_PATTERN, fullmatch=True) | st.sampled_from(["cid", "1", "c~"]))
 @example(f"{SITE}?%63id=1&a=%26cid=2", "cid")
 @example(f"{SITE}?a= &b='", "a")
+@example(f"{SITE}?%c1=1&%c1", "cid")
 def test_a_browser_reads_everything_else_as_before(text: str, name: str) -> None:
     """WHATWG's reading: path, host and fragment are the same, and so are all other parameters, in their order."""
     try:
@@ -91,10 +92,15 @@ def test_a_browser_reads_everything_else_as_before(text: str, name: str) -> None
     for part in ("protocol", "host", "pathname", "hash"):
         assert getattr(after, part) == getattr(before, part)
     assert after.href == destination_with(destination, name, ID), "it is what a browser would send"
-    others = [pair for pair in ada_url.URLSearchParams(before.search).items() if pair[0] != name]
-    assert list(ada_url.URLSearchParams(after.search).items()) == [*others, (name, ID)]
+    others = [pair for pair in parameters(before.search) if pair[0] != name]
+    assert parameters(after.search) == [*others, (name, ID)]
     as_written = [part for part in before.search[1:].split("&") if unquote_plus(part.split("=")[0]) != name]
     assert [part for part in after.search[1:].split("&") if part][:-1] == [part for part in as_written if part]
+
+
+def parameters(search: str) -> list[tuple[str, str]]:
+    """The parameters as forms are read; ada_url's own reading has no answer to bytes that are no UTF-8."""
+    return parse_qsl(search.removeprefix("?"), keep_blank_values=True)
 
 
 def test_the_longest_destination_takes_the_id_as_well() -> None:
