@@ -76,6 +76,14 @@ class BoundedHeads(HttpToolsProtocol):
         self._nothing_is_late()
         super().connection_lost(exc)
 
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """A client that has sent its request whole, and closed its side, is still answered: the last answer."""
+        if not (self._is_answering() and self._in_head):
+            return None
+        self.is_stopping = True
+        self.cycle.keep_alive = False
+        return True
+
     def data_received(self, data: bytes) -> None:
         """Feed the parser in pieces, none of which goes past the bound of a head."""
         self._rest_is_dropped = False

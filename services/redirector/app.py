@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,6 +37,9 @@ from http_api.problems import answer_with_problems
 from http_api.serving import Binding, Failures, cancel_all
 from http_api.stop_signals import StopSignals
 from redirector.destinations import DestinationPolicy, compared_host
+from redirector.fast_lane.connection import LaneConnection, keep_swept
+from redirector.fast_lane.lane import FastLane
+from redirector.fast_lane.prepared import Preparing
 from redirector.finding import LinkFinder
 from redirector.heartbeats import keep_beating
 from redirector.imports.importing import Importer, ImportPlace
@@ -88,6 +92,7 @@ class Service:
     shipments: Shipments
     own: Shipment
     connections: Connections
+    lane: FastLane
     stopping: bool = False
 
     @property
@@ -128,7 +133,8 @@ async def run_redirector(settings: RedirectorSettings) -> None:
     """Serve until a stop signal."""
     failures, stop = Failures(), StopSignals(settings.stop_delay_seconds)
     async with running(settings, failures) as service:
-        public = Binding(service.public, settings.redirect_address, service.connections)
+        protocol = partial(LaneConnection, service.lane)
+        public = Binding(service.public, settings.redirect_address, service.connections, protocol)
         also = None if settings.worker is None else (imports.PATH, service.public)  # for other workers
         await serve_both(service, public, settings.place, failures, stop, also=also)
     failures.raise_first()
@@ -147,6 +153,7 @@ async def running(settings: RedirectorSettings, failures: Failures) -> AsyncIter
     own = await _start_journals(settings, shipments)
     service = _assemble(settings, pool, metrics, shipments, own)
     jobs: dict[str, Coroutine[Any, Any, None]] = {
+        "sweeping connections": keep_swept(service.connections, settings.idle_seconds),
         "heartbeats": keep_beating(own.journal, settings.heartbeat_interval),
         "following links": service.resolver.follow_changes(),
         "following the programme": service.programme.follow(),
@@ -174,6 +181,7 @@ async def _start_journals(settings: RedirectorSettings, shipments: Shipments) ->
     """Go on in a journal that an earlier worker left, or in a new one; imports that were left are shipped too."""
     limits = _limits(settings)
     own = shipments.start(take_journal(settings.journal_dir / "live", settings.partitions, limits))
+    own.journal.level = settings.journal_level
     log.info("writing to journal %s", own.journal.journal_id.hex())
     if settings.does_chores:
         for unfinished in adopt_all(settings.journal_dir / "imports", settings.partitions, limits):
@@ -233,9 +241,18 @@ def _assemble(
         public = Forwarded(public, imports.PATH, settings.chores_socket, "the worker that imports")
     connections_max = connections_that_fit(settings.connections_max)
     limits = ConnectionLimits(connections_max, settings.idle_seconds, metrics.connections.refused.inc)
-    connections = Connections(limits)
+    lane = FastLane(
+        memory,
+        Preparing(journal, programme, click_ids),
+        journal,
+        identify=clients.identify_agent,
+        click_ids=click_ids,
+        full_policy=settings.journal_full_policy,
+        metrics=metrics.redirect,
+    )
+    serving = (Connections(limits), lane)
     following = (programme, keys, salts)
-    return Service(settings, public, metrics, memory, resolver, network_limits, *following, shipments, own, connections)
+    return Service(settings, public, metrics, memory, resolver, network_limits, *following, shipments, own, *serving)
 
 
 def _tell_clients_apart(

@@ -4,7 +4,9 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+from redirector.durations import Durations
 
 TURNED_AWAY: Final = HTTPStatus.SERVICE_UNAVAILABLE
 
@@ -30,11 +32,11 @@ class RedirectMetrics:
             "advolink_redirects", "Requests for a code, by the status answered.", ["status"], registry=registry
         )
         self.redirects.labels(TURNED_AWAY.value)  # is 0 from the start: Prometheus sees no increase in what begins at 1
-        self.duration = Histogram(
+        self.duration = Durations(
             "advolink_redirect_duration_seconds",
             "From a request for a code to its answer, the journal's write included.",
-            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 3),
-            registry=registry,
+            (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 3),
+            registry,
         )
         self.unrecorded = Counter(
             "advolink_clicks_unrecorded",

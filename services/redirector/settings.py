@@ -14,6 +14,7 @@ from event_log.settings import EventLogSettings
 from http_api.connections import CONNECTIONS_MAX, IDLE_SECONDS
 from http_api.listening import Address, TcpAddress
 from http_api.settings import Duration, Port, ServiceSettings
+from redirector.journal.journal import JournalLevel
 from redirector.visitors.addresses import Network, network_named
 
 MEBIBYTE = 2**20
@@ -94,6 +95,10 @@ class RedirectorSettings(ServiceSettings, EventLogSettings):
     journal_full_policy: FullPolicy = Field(
         FullPolicy.REDIRECT,
         description="While the journal is full: `redirect` and count the click as unrecorded, or `refuse` with 503.",
+    )
+    journal_level: JournalLevel = Field(
+        JournalLevel.PROCESS,
+        description="A redirect is answered when its click survives any kill (`process`), or a power loss (`disk`).",
     )
     journal_retention: Duration | None = Field(
         None,

@@ -59,9 +59,19 @@ def pack_frame(frame: Frame) -> bytes:
     """
     if not 0 < len(frame.payload) <= PAYLOAD_BYTES_MAX:
         raise ValueError(f"a payload of {len(frame.payload)} bytes")
-    time_us = (frame.captured_at - _EPOCH) // _MICROSECOND
-    checked = _CHECKED.pack(frame.stream.number, FRAME_VERSION, frame.partition, frame.seq, time_us) + frame.payload
-    return len(frame.payload).to_bytes(4, "little") + crc32(checked).to_bytes(4, "little") + checked
+    time_us = microseconds(frame.captured_at)
+    return frame_header(frame.stream.number, frame.partition, frame.seq, time_us, frame.payload) + frame.payload
+
+
+def frame_header(stream: int, partition: int, seq: int, time_us: int, payload: bytes) -> bytes:
+    """What stands before `payload`, which is of a size that fits, in its frame."""
+    crc = crc32(payload, crc32(_CHECKED.pack(stream, FRAME_VERSION, partition, seq, time_us)))
+    return _HEADER.pack(len(payload), crc, stream, FRAME_VERSION, partition, seq, time_us)
+
+
+def microseconds(instant: datetime) -> int:
+    """An instant as frames say it."""
+    return (instant - _EPOCH) // _MICROSECOND
 
 
 def frame_at(data: bytes, position: int) -> Frame | None:

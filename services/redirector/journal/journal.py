@@ -1,16 +1,18 @@
 """The journal: appends events, one write per event-loop tick, and gives back what is safe to ship.
 
 One process owns a journal (redirector.journal.adoption). An append is done when its write(2) is done: it then survives
-any kill. A background fdatasync follows, and only what was synced is shipped: a seq that left this machine is never
-given out again, not even after a power loss.
+any kill. A background fdatasync follows, at level `disk` an append waits for it, and only what was synced is shipped: a
+seq that left this machine is never given out again, not even after a power loss.
 """
 
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,18 +42,38 @@ log = logging.getLogger(__name__)
 Encode = Callable[[Origin, datetime], bytes]
 Waiter = tuple[asyncio.Future[Origin], Origin]
 
+Pack = Callable[[dict[Slice, Seq], datetime], Sequence[bytes]]
+"""Makes frames captured at an instant, takes their seqs from the next ones that it is given, and moves these on."""
+
 
 def utc_now() -> datetime:
     """The clock of a live journal."""
     return datetime.now(UTC)
 
 
+class JournalLevel(StrEnum):
+    """When an append is done."""
+
+    PROCESS = "process"
+    """It is written: it survives any kill."""
+    DISK = "disk"
+    """It is synced: it survives a power loss. One sync is for many appends."""
+
+
 class JournalFullError(Exception):
     """The event could not be written: the cap is reached, or the disk is full or broken. Nothing was recorded."""
 
 
+class JournalUnsyncedError(JournalFullError):
+    """At level `disk`: the event is written and its sync has failed; a power loss may take it."""
+
+
 class JournalTornError(JournalFullError):
     """As JournalFullError, but part of what was written could not be taken back: those seqs are not given out again."""
+
+
+Settle = Callable[[JournalFullError | None], None]
+"""Is told what became of an append."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +91,15 @@ class _Pending:
     frames: list[bytes]
     first_seqs: dict[Slice, Seq]
     waiters: list[Waiter]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsynced:
+    """What is written up to `end` of a file, and waits for its sync."""
+
+    end: Position
+    descriptor: int
+    settle: Settle
 
 
 class Journal:
@@ -103,6 +134,8 @@ class Journal:
         self._synced_more = asyncio.Event()
         self._written_more = asyncio.Event()
         self._written_more.set()
+        self._unsynced: list[_Unsynced] = []
+        self.level = JournalLevel.PROCESS
         self.sync_failures = 0
         self.full = False
 
@@ -149,7 +182,7 @@ class Journal:
     # ------------------------------------------------------------ appending
 
     def append(self, stream: Stream, partition: Partition, encode: Encode) -> asyncio.Future[Origin]:
-        """Append the event that `encode` makes of its origin and capture time; done when it is written.
+        """Append the event that `encode` makes of its origin and capture time; done when the journal's level says.
 
         Appends go out in the order of these calls. The future raises JournalFullError where the event was not
         written; its seq is then given to another event.
@@ -164,6 +197,20 @@ class Journal:
         self._next_seqs[slice_] = Seq(seq + 1)
         self._last_captured_at = captured_at
         return self._join_tick(origin, frame)
+
+    def append_together(self, instant: datetime, pack: Pack, settle: Settle) -> None:
+        """Write the frames that `pack` makes, at once and in one write, behind what this tick has appended before.
+
+        For many events that are ready at once: nothing is kept for each of them. `settle` is told what `append` tells
+        its futures, from within this call where nothing has to be waited for.
+        """
+        self._write_tick()
+        seqs, captured_at = dict(self._next_seqs), max(instant, self._last_captured_at)
+        error = self._try_write(pack(seqs, captured_at), {})
+        if error is None or isinstance(error, JournalTornError):
+            self._next_seqs = seqs
+        self._last_captured_at = captured_at
+        self._settle(settle, error)
 
     def _join_tick(self, origin: Origin, frame: bytes) -> asyncio.Future[Origin]:
         loop = asyncio.get_running_loop()
@@ -181,16 +228,26 @@ class Journal:
         pending, self._pending = self._pending, None
         if pending is None:
             return
+        error = self._try_write(pending.frames, pending.first_seqs)
+        if error is not None and not isinstance(error, JournalTornError):
+            self._next_seqs.update(pending.first_seqs)
+        self._settle(partial(_tell, pending.waiters), error)
+
+    def _settle(self, settle: Settle, error: JournalFullError | None) -> None:
+        if error is None and self.level is JournalLevel.DISK:
+            self._unsynced.append(_Unsynced(self.end, self._descriptor, settle))
+        else:
+            settle(error)
+
+    def _try_write(self, frames: Sequence[bytes], first_seqs: Mapping[Slice, Seq]) -> JournalFullError | None:
+        """Write `frames`; what has failed, if anything. `first_seqs` are those of them that are given out already."""
         try:
-            self._write(b"".join(pending.frames), pending.first_seqs)
+            self._write(b"".join(frames), first_seqs)
         except (JournalFullError, OSError) as error:
             self.full = True
-            if not isinstance(error, JournalTornError):
-                self._next_seqs.update(pending.first_seqs)
-            _settle(pending.waiters, JournalFullError(str(error)))
-        else:
-            self.full = False
-            _settle(pending.waiters, None)
+            return error if isinstance(error, JournalFullError) else JournalFullError(str(error))
+        self.full = False
+        return None
 
     def _write(self, data: bytes, first_seqs: Mapping[Slice, Seq]) -> None:
         if self._end + len(data) > self._segment_room:
@@ -240,7 +297,8 @@ class Journal:
         while True:
             await self._written_more.wait()
             await self.sync()
-            await asyncio.sleep(SYNC_INTERVAL.total_seconds())
+            if self.level is JournalLevel.PROCESS:
+                await asyncio.sleep(SYNC_INTERVAL.total_seconds())
 
     async def sync(self) -> None:
         """Sync everything written so far; then it may be shipped."""
@@ -249,13 +307,21 @@ class Journal:
             target, current, finished = self.end, self._descriptor, tuple(self._left_unsynced)
             for descriptor in (*finished, current):
                 await self._sync_file(descriptor)
-            if finished:
-                await self._try_sync(sync_directory, self.directory)
+            named = not finished or await self._try_sync(sync_directory, self.directory)
+            self._settle_synced(target, named=named)
             del self._left_unsynced[: len(finished)]
             for descriptor in finished:
                 self._close(descriptor)
             self._synced = max(self._synced, target)
             self._synced_more.set()
+
+    def _settle_synced(self, target: Position, *, named: bool) -> None:
+        """Let go who waits for a sync up to `target`. A new file that is not `named` on the disk may be lost whole."""
+        due = [one for one in self._unsynced if one.end <= target]
+        del self._unsynced[: len(due)]
+        for one in due:
+            is_safe = named and one.descriptor not in self._failed_descriptors
+            one.settle(None if is_safe else JournalUnsyncedError("the journal could not be synced"))
 
     async def _sync_file(self, descriptor: int) -> None:
         """Sync one file, once.
@@ -295,8 +361,8 @@ class Journal:
         self._failed_descriptors.discard(descriptor)
 
 
-def _settle(waiters: Iterable[Waiter], error: JournalFullError | None) -> None:
-    """Tell everybody who waits for a write what became of it."""
+def _tell(waiters: Iterable[Waiter], error: JournalFullError | None) -> None:
+    """Tell every waiter what became of its append."""
     for waiter, origin in waiters:
         if waiter.done():  # who waited was cancelled
             continue

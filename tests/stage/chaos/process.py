@@ -20,6 +20,7 @@ from event_log.kafka.connection import KafkaConnection
 from event_log.kafka.log import KafkaEventLog
 from event_log.kafka.patience import Patience
 from event_log.postgres import PostgresEventLog
+from redirector.fast_lane.lane import FastLane
 from redirector.journal import adoption, journal, segments
 from redirector.recording import Recorder
 from stage.chaos.failpoints import Failpoint, Failpoints
@@ -38,6 +39,7 @@ def add_failpoints(points: Failpoints) -> None:
     """Put every failpoint in its place."""
     reached = points.reached
     replace_attribute(Recorder, "record", _recording(reached))
+    replace_attribute(FastLane, "_redirect", _before(reached, Failpoint.AFTER_APPEND))
     replace_attribute(segments, "write_all", _then(reached, Failpoint.SEGMENT_UNNAMED))
     replace_attribute(journal, "create_segment", _then(reached, Failpoint.SEGMENT_ROLL))
     replace_attribute(adoption, "recover", _then(reached, Failpoint.ADOPTION))
@@ -65,6 +67,19 @@ def _then(reached: Reached, failpoint: Failpoint) -> Replace:
             result = original(*args, **options)
             reached(failpoint)
             return result
+
+        return calling
+
+    return made
+
+
+def _before(reached: Reached, failpoint: Failpoint) -> Replace:
+    """A function at whose beginning the failpoint is."""
+
+    def made(original: Any) -> Any:
+        def calling(*args: Any, **options: Any) -> Any:
+            reached(failpoint)
+            return original(*args, **options)
 
         return calling
 

@@ -1,0 +1,183 @@
+"""The recogniser: which bytes are the plain GET that a browser sends, and what its headers say of a click.
+
+It knows less than HTTP, on purpose: one whole request in one read, and no byte that is not plainly good. Whatever else
+comes is not for it, and goes to the real parser as it came. A browser sends the same lines again and again, and so do
+many browsers together: a line is checked once and then known by its bytes, and so is what lines say together. Lines
+that name a person, or hardly ever come twice (addresses, cookies, traces), are checked each time and not kept.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from link_events.events import SIGNAL_HEADERS
+from redirector.fast_lane.templates import request_part
+from redirector.self_clicks.own_clicks import COOKIE_NAME
+
+HEAD_BYTES_MAX: Final = 8192
+"""Browsers send a tenth of it."""
+
+LINE_BYTES_MAX: Final = 1024
+"""A longer line is read by the real parser: what is kept stays small."""
+
+KEPT_MAX: Final = 8192
+"""Lines, and heads made of them: beyond, all are forgotten and learnt anew, in some microseconds a request. No more
+than 20 MiB, whatever is sent."""
+
+_LINE: Final = re.compile(rb"([A-Za-z0-9-]+): ([!-~](?:[ -~]*[!-~])?)")
+"""A header as clients write it: a narrow name, one space, and a value of printable ASCII (RFC 9110 allows more)."""
+
+_HOST: Final = re.compile(r"[A-Za-z0-9._:\[\]-]+")
+
+_SAID: Final = frozenset({"user-agent", "accept-language", "referer", *SIGNAL_HEADERS})
+"""What a click takes from its request."""
+
+_SILENT: Final = frozenset({
+    *("accept", "accept-encoding", "cache-control", "dnt", "pragma", "priority", "save-data", "sec-gpc", "te", "via"),
+    *("sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "upgrade-insecure-requests", "x-requested-with"),
+    *("x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"),
+})  # fmt: skip
+"""What says nothing of a click and is the same again and again."""
+
+_NEVER: Final = frozenset(
+    {
+        "content-length",
+        "expect",
+        "http2-settings",
+        "keep-alive",
+        "proxy-connection",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""What may change how the connection is read."""
+
+_KNOWN_NAMES: Final = _SAID | _SILENT | _NEVER | {"host", "connection"}
+
+_FORWARDED: Final = b"X-Forwarded-For: "
+_FORWARDED_FROM: Final = len(_FORWARDED)
+
+_OUR_COOKIE: Final = COOKIE_NAME.encode()
+
+
+class Line:
+    """What one line says. Told from others by being another object, which is quick to hash."""
+
+    __slots__ = ("name", "value")
+
+    def __init__(self, name: str, value: str = "") -> None:
+        self.name = name
+        self.value = value
+
+
+SILENT: Final = Line("")
+HOST: Final = Line("host")
+KEEP: Final = Line("connection", "keep-alive")
+CLOSE: Final = Line("connection", "close")
+UNKEPT: Final = Line("")
+
+
+@dataclass(slots=True)
+class Head:
+    """What the lines of a head say together."""
+
+    unkept: tuple[int, ...]
+    """Where the lines stand that are read each time."""
+    part: str
+    """What of a click's JSON comes from its request's headers."""
+    agent: bytes
+    """What tells the client apart from others of its address."""
+    closes: bool
+    """The client wants the connection closed behind the answer."""
+
+
+class Heads:
+    """Recognises heads."""
+
+    def __init__(self) -> None:
+        self.lines: dict[bytes, Line] = {}
+        self._heads: dict[tuple[Line | None, ...], Head] = {}
+        self._line = self.lines.get
+        self._head = self._heads.get
+
+    def read(self, lines: list[bytes]) -> tuple[Head, str] | None:
+        """What a head says, and its X-Forwarded-For (empty without one); None where it is not plain.
+
+        `lines` are the request line, which is not looked at, the headers, and two that are empty: what a whole head is
+        when it is split at its line ends.
+        """
+        head = self._head(tuple(map(self._line, lines)))
+        forwarded = None if head is None else _forwarded(head, lines)
+        if head is None or forwarded is None:
+            head = self._learn(lines)
+            forwarded = None if head is None else _forwarded(head, lines)
+        return None if head is None or forwarded is None else (head, forwarded)
+
+    def _learn(self, lines: list[bytes]) -> Head | None:
+        """Check each line, keep those that may be kept, and what they say together."""
+        if len(self.lines) + len(lines) > KEPT_MAX or len(self._heads) >= KEPT_MAX:
+            self.lines.clear()
+            self._heads.clear()
+        for text in lines[1:-2]:
+            if text not in self.lines:
+                told = _read_line(text)
+                if told is None:
+                    return None
+                if told is not UNKEPT:
+                    self.lines[text] = told
+        key = tuple(map(self._line, lines))
+        head = _head_of(key)
+        if head is not None:
+            self._heads[key] = head
+        return head
+
+
+def _read_line(text: bytes) -> Line | None:
+    """What a line says, or None where it is not plain."""
+    parts = _LINE.fullmatch(text) if len(text) <= LINE_BYTES_MAX else None
+    if parts is None:
+        return None
+    name, value = parts[1].decode().lower(), parts[2].decode()
+    if name in _SAID:
+        return Line(name, value)
+    if name in _SILENT:
+        return SILENT
+    if name == "host":
+        return HOST if _HOST.fullmatch(value) else None
+    if name == "connection":
+        return {"keep-alive": KEEP, "close": CLOSE}.get(value.lower())
+    return None if name in _NEVER else UNKEPT
+
+
+def _head_of(key: tuple[Line | None, ...]) -> Head | None:
+    lines = [line for line in key if line is not None and line is not SILENT]
+    named = {line.name: line.value for line in lines}
+    if len(named) < len(lines) or "host" not in named or any((key[0], *key[-2:])):
+        return None
+    unkept = tuple(at for at in range(1, len(key) - 2) if key[at] is None)
+    return Head(unkept, *request_part(named), closes=named.get("connection") == "close")
+
+
+def _forwarded(head: Head, lines: list[bytes]) -> str | None:
+    """X-Forwarded-For among the lines that are read each time, or nothing; None where one of them is not plain."""
+    forwarded = ""
+    for at in head.unkept:
+        text = lines[at]
+        if not _LINE.fullmatch(text) or len(text) > LINE_BYTES_MAX:
+            return None
+        if text.startswith(_FORWARDED):
+            if forwarded:
+                return None
+            forwarded = text[_FORWARDED_FROM:].decode()
+        elif not _says_nothing(text):
+            return None
+    return forwarded
+
+
+def _says_nothing(text: bytes) -> bool:
+    """Whether a line that is not kept, and is good, may be passed over."""
+    name = text[: text.index(b":")].decode().lower()
+    if name == "cookie":
+        return _OUR_COOKIE not in text
+    return name != "x-forwarded-for" and name not in _KNOWN_NAMES

@@ -1,0 +1,198 @@
+"""What the connections of a process share: who asked in this tick of the event loop, and how all are answered.
+
+A tick's clicks go into the journal in one write. Only then, and at level `disk` after its sync, are their requests
+answered, together. Nothing here waits for anything else: what is not in memory is not for the lane.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from http import HTTPStatus
+from typing import Final, NamedTuple, Protocol
+
+from link_events.click_ids import utc_day_of
+from link_events.identity import Code, Seq
+from link_events.streams import Stream
+from redirector.fast_lane.answers import TURNED_AWAY, beginning
+from redirector.fast_lane.heads import Head, Heads
+from redirector.fast_lane.prepared import PreparedLink, Preparing
+from redirector.fast_lane.templates import client_part, instant_text
+from redirector.journal.frames import frame_header, microseconds
+from redirector.journal.journal import Journal, JournalFullError, utc_now
+from redirector.journal.segments import Slice
+from redirector.links.memory import Kept, LinkMemory
+from redirector.metrics import RedirectMetrics
+from redirector.settings import FullPolicy
+from redirector.signing.click_ids import ClickIds
+from redirector.visitors.client import Client
+
+IdentifyAgent = Callable[[str | None, str | None, bytes, datetime], Client]
+"""`Clients.identify_agent`."""
+
+log = logging.getLogger(__name__)
+
+_BEFORE_CODE: Final = b"GET /"
+_BEHIND_CODE: Final = b" HTTP/1.1"
+_CODE: Final = slice(len(_BEFORE_CODE), -len(_BEHIND_CODE))
+
+_QUERY: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*")
+"""A query of RFC 3986. It says nothing here, and is only to be harmless."""
+
+_CLICKS: Final = Stream.CLICKS.number
+
+
+class Asker(Protocol):
+    """A connection that can be answered, and the address that it comes from."""
+
+    peer: str | None
+
+    @property
+    def server_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """What the server says with every answer, its date."""
+
+    def answer(self, answer: bytes, body: bytes, *, closes: bool) -> None:
+        """Send the answer, and then close where the client wants it."""
+
+    def give_up(self) -> None:
+        """There will be no answer."""
+
+
+class Asked(NamedTuple):
+    """A request that waits for its answer."""
+
+    asker: Asker
+    link: PreparedLink
+    head: Head
+    forwarded_for: str
+
+
+class Tick:
+    """The requests that one look at the sockets brought; they came at one instant."""
+
+    __slots__ = ("asked", "instant", "seqs", "started_s")
+
+    def __init__(self, instant: datetime, started_s: float) -> None:
+        self.instant = instant
+        self.started_s = started_s
+        self.asked: list[Asked] = []
+        self.seqs: list[Seq] = []
+        """Those of their clicks, once these are packed."""
+
+    def pack(self, identify: IdentifyAgent, next_seqs: dict[Slice, Seq], captured_at: datetime) -> list[bytes]:
+        """The frames of the clicks."""
+        occurred, captured = instant_text(self.instant), instant_text(captured_at)
+        captured_us = microseconds(captured_at)
+        frames: list[bytes] = []
+        for asker, link, head, forwarded_for in self.asked:
+            client = identify(asker.peer, forwarded_for or None, head.agent, self.instant)
+            slice_, parts = link.slice_, link.parts
+            seq = next_seqs.get(slice_, Seq(1))
+            next_seqs[slice_] = Seq(seq + 1)
+            self.seqs.append(seq)
+            payload = (
+                f"{parts.before_seq}{seq}{parts.before_time}{captured}{parts.before_occurred}{occurred}"
+                f"{parts.before_request}{head.part}{client_part(client)}{parts.last}"
+            ).encode()
+            frames.append(frame_header(_CLICKS, slice_[1], seq, captured_us, payload))
+            frames.append(payload)
+        return frames
+
+
+class FastLane:
+    """Answers plain requests for links in memory."""
+
+    def __init__(
+        self,
+        memory: LinkMemory,
+        preparing: Preparing,
+        journal: Journal,
+        *,
+        identify: IdentifyAgent,
+        click_ids: ClickIds,
+        full_policy: FullPolicy,
+        metrics: RedirectMetrics,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._kept = memory.kept
+        self._prepared = preparing.prepared
+        self._read_head = Heads().read
+        self._journal = journal
+        self._identify = identify
+        self._issue = click_ids.issue
+        self._full_policy = full_policy
+        self._metrics = metrics
+        self._now = now
+        self._tick: Tick | None = None
+        self._loop = asyncio.get_running_loop()
+
+    def ask(self, asker: Asker, lines: list[bytes]) -> bool:
+        """Take a request, which is then answered for certain; False where it is not for the lane.
+
+        `lines` are its bytes, split at the line ends.
+        """
+        request_line = lines[0]
+        if not (request_line.startswith(_BEFORE_CODE) and request_line.endswith(_BEHIND_CODE)):
+            return False
+        target = request_line[_CODE].decode("latin-1")
+        kept = self._kept(Code(target)) or self._kept_without_query(target)
+        if kept is None:
+            return False
+        link = self._prepared(kept)
+        told = self._read_head(lines)
+        if link is None or told is None or (link.expires_at is not None and link.expires_at <= self._now()):
+            return False
+        tick = self._tick or self._begin_tick()
+        tick.asked.append(Asked(asker, link, *told))
+        return True
+
+    def _kept_without_query(self, target: str) -> Kept | None:
+        code, mark, query = target.partition("?")
+        return self._kept(Code(code)) if mark and _QUERY.fullmatch(query) else None
+
+    def _begin_tick(self) -> Tick:
+        """What one look at the sockets brings came at one instant."""
+        self._tick = Tick(self._now(), time.perf_counter())
+        self._loop.call_soon(self._end_tick)
+        return self._tick
+
+    def _end_tick(self) -> None:
+        tick, self._tick = self._tick, None
+        if tick is None:
+            return
+        try:
+            self._journal.append_together(tick.instant, partial(tick.pack, self._identify), partial(self._answer, tick))
+        except Exception:
+            for one in tick.asked:
+                one.asker.give_up()
+            raise
+
+    def _answer(self, tick: Tick, error: JournalFullError | None) -> None:
+        """Answer those whose clicks are in the journal, or could not be put there."""
+        status = HTTPStatus.FOUND
+        if error is not None and self._full_policy is FullPolicy.REFUSE:
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+        elif error is not None:
+            self._metrics.unrecorded.inc(len(tick.asked))
+            log.error("%d clicks are redirected unrecorded: %s", len(tick.asked), error)
+        self._metrics.redirects.labels(status.value).inc(len(tick.asked))
+        self._metrics.duration.observe(time.perf_counter() - tick.started_s, len(tick.asked))
+        begin = beginning(status, tick.asked[0].asker.server_headers)
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
+            rest, page = TURNED_AWAY
+            for asker, _, head, _ in tick.asked:
+                asker.answer(f"{begin}{rest}".encode(), page, closes=head.closes)
+        else:
+            self._redirect(tick, begin, recorded=error is None)
+
+    def _redirect(self, tick: Tick, begin: str, *, recorded: bool) -> None:
+        """Send everybody where the links lead, with the ids of the clicks: there is none of a click that is nowhere."""
+        utc_day, issue = utc_day_of(tick.instant), self._issue
+        for (asker, link, head, _), seq in zip(tick.asked, tick.seqs, strict=True):
+            around = link.around_click_id
+            click_id = issue(link.slice_[1], seq, utc_day) if recorded and around is not None else None
+            rest = link.answer if around is None or click_id is None else f"{around[0]}{click_id}{around[1]}"
+            asker.answer(f"{begin}{rest}".encode(), b"", closes=head.closes)

@@ -1,0 +1,157 @@
+"""The recogniser takes nothing that the real parser reads otherwise."""
+
+import httptools
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redirector.fast_lane.heads import KEPT_MAX, LINE_BYTES_MAX, Heads
+from redirector.fast_lane.templates import request_part
+
+GOOD = (
+    b"Host: go.example.com",
+    b'User-Agent: Mozilla/5.0 (X11) "quoted\\',
+    b"Accept: */*",
+    b"Accept-Language: de-CH,de;q=0.9",
+    b"Referer: https://www.linkedin.com/feed",
+    b"Sec-Fetch-Dest: document",
+    b"Connection: keep-alive",
+    b"Cookie: a=b",
+    b"X-Request-Id: 7",
+    b"X-Forwarded-For: 192.0.2.1, 2001:db8::1",
+)
+ODD = (
+    b"Content-Length: 3",
+    b"Content-Length : 3",
+    b"Transfer-Encoding: chunked",
+    b"Expect: 100-continue",
+    b"Upgrade: websocket",
+    b"Connection: upgrade",
+    b"Connection: close, x",
+    b"Keep-Alive: 5",
+    b"Host: a b",
+    b" folded",
+    b"\tfolded",
+    b"narrow:narrow",
+    b"wide:  wide",
+    b"behind: behind ",
+    b"nothing: ",
+    b"none:",
+    b"no colon",
+    b": no name",
+    b"na me: x",
+    b"",
+    b"User-Agent: \xe4",
+    b"User-Agent: a\tb",
+    b"User-Agent: a\rb",
+    b"User-Agent: a\nb",
+    b"User-Agent: a\0b",
+    b"X-Forwarded-For: ",
+    b"Cookie: advolink_self=x",
+    b"X: " + b"y" * LINE_BYTES_MAX,
+)
+HOST = GOOD[0]
+REPEATABLE = {b"Accept", b"Cookie", b"X-Request-Id"}
+"""They say nothing, however often."""
+
+
+def lines_of(*headers: bytes) -> list[bytes]:
+    """A head, as the lane splits it."""
+    return b"\r\n".join([b"GET /x HTTP/1.1", *headers, b"", b""]).split(b"\r\n")
+
+
+class Parsed:
+    """What the real parser finds in a request."""
+
+    def __init__(self, request: bytes) -> None:
+        self.headers: list[tuple[str, str]] = []
+        self.is_complete = False
+        self.requests = 0
+        self.body = b""
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.feed_data(request)
+
+    def on_message_begin(self) -> None:
+        self.requests += 1
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.decode().lower(), value.decode("latin-1")))
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        self.is_complete = True
+
+
+@given(st.lists(st.sampled_from(GOOD + ODD) | st.binary(max_size=30), max_size=8), st.data())
+def test_what_is_taken_is_one_whole_request_without_a_body(headers: list[bytes], data: st.DataObject) -> None:
+    """And says to the parser what it says here; also where all of its lines are known already."""
+    heads = Heads()
+    for lines in (lines_of(HOST, *headers), lines_of(*data.draw(st.permutations([HOST, *headers])))):
+        told = heads.read(lines)
+        if told is None:
+            continue
+        head, forwarded = told
+        parsed = Parsed(b"\r\n".join(lines))
+        names = dict(parsed.headers)
+        assert (parsed.is_complete, parsed.requests, parsed.body) == (True, 1, b"")
+        assert not parsed.parser.should_upgrade()
+        assert parsed.parser.should_keep_alive() is not head.closes
+        assert (head.part, head.agent) == request_part(names)
+        assert names.get("x-forwarded-for", "") == forwarded
+        assert [name for name, _ in parsed.headers].count("host") == 1
+
+
+def test_what_browsers_send_is_taken() -> None:
+    """In any order, and again."""
+    heads = Heads()
+    for headers in (GOOD, GOOD[::-1], GOOD):
+        told = heads.read(lines_of(*headers))
+        assert told is not None
+        assert told[1] == "192.0.2.1, 2001:db8::1"
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("place", [0, 1, len(GOOD)])
+def test_one_odd_line_is_enough(odd: bytes, place: int) -> None:
+    """Wherever it stands, and whatever is known of the others."""
+    heads = Heads()
+    heads.read(lines_of(*GOOD))
+    assert heads.read(lines_of(*GOOD[:place], odd, *GOOD[place:])) is None
+
+
+@pytest.mark.parametrize("line", [line for line in GOOD if line.split(b":")[0] not in REPEATABLE])
+def test_a_line_that_says_something_says_it_once(line: bytes) -> None:
+    """Which of two counts is for the parser to say."""
+    assert Heads().read(lines_of(*GOOD, line)) is None
+
+
+@pytest.mark.parametrize("unseen", [b"User-Agent: new", b"Host: new.example", b"Accept: new"])
+def test_a_line_not_seen_before_is_not_taken_for_one_that_is_never_kept(unseen: bytes) -> None:
+    """Both are unknown to the eye; only what has a name of no meaning is passed over."""
+    heads = Heads()
+    kept = [line for line in GOOD if line.partition(b":")[0] != unseen.partition(b":")[0]]
+    heads.read(lines_of(HOST, *kept, b"X-Trace: 1"))
+    told = heads.read(lines_of(*kept, unseen))
+    if unseen.startswith(b"User"):
+        assert told is not None
+        assert told[0].agent == b"de-CH\0new"
+
+
+def test_addresses_and_cookies_are_not_kept() -> None:
+    """What names a person is gone with the request."""
+    heads = Heads()
+    heads.read(lines_of(*GOOD))
+    kept = b"\n".join(heads.lines)
+    assert b"User-Agent" in kept
+    assert not any(name in kept for name in (b"X-Forwarded-For", b"Cookie", b"X-Request-Id"))
+
+
+def test_what_is_kept_is_bounded() -> None:
+    """Whatever is sent: everything is forgotten, and learnt anew."""
+    heads = Heads()
+    for number in range(2 * KEPT_MAX):
+        assert heads.read(lines_of(HOST, b"User-Agent: %d" % number)) is not None
+    assert len(heads.lines) <= KEPT_MAX
+    assert heads.read(lines_of(*GOOD)) is not None
