@@ -224,8 +224,9 @@ def _assemble(
     click_ids = ClickIds(keys, programme, journal.journal_id, journal.partitions, missing)
     own_clicks = OwnClicks(keys)
     clients, salts = _tell_clients_apart(settings, pool, programme, metrics)
+    finder = LinkFinder(resolver, network_limits, clients.network_key, metrics.redirect)
     redirector = Redirector(
-        LinkFinder(resolver, network_limits, clients.network_key, metrics.redirect),
+        finder,
         Recorder(journal),
         identify=clients.identify,
         click_ids=click_ids,
@@ -243,6 +244,7 @@ def _assemble(
     limits = ConnectionLimits(connections_max, settings.idle_seconds, metrics.connections.refused.inc)
     lane = FastLane(
         memory,
+        finder,
         Preparing(journal, programme, click_ids),
         journal,
         identify=clients.identify_agent,

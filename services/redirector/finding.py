@@ -4,6 +4,7 @@ Unknown codes are limited for each network, so that trying them out costs little
 only about a code that is surely none.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -52,6 +53,13 @@ class LinkFinder:
     def surely_lacks(self, code: Code) -> bool:
         """Whether `code` is surely no link but one that was made elsewhere a moment ago."""
         return self._resolver.surely_lacks(code)
+
+    def next_round(self) -> "asyncio.Future[bool]":
+        """Have the links' changes looked at, after which no link that was made before this call is surely lacked.
+
+        Whether that got through; it may be cancelled.
+        """
+        return self._resolver.next_round()
 
     def admits(self, peer: str | None, forwarded_for: str | None) -> bool:
         """Whether a request from there may ask for one more code that is surely lacked."""

@@ -1,7 +1,8 @@
 """The lane's answers, as bytes on the wire: the same that the plain path gives (redirector.routes.redirects)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Final
 
 from http_api.problems import RETRY_AFTER_S
@@ -25,14 +26,15 @@ def redirection(destination: str) -> str:
     return f"location: {destination}\r\n{_NEVER_KEPT}content-length: 0\r\n{_NEVER_INDEXED}"
 
 
-def _turned_away() -> tuple[str, bytes]:
-    page = PAGES[HTTPStatus.SERVICE_UNAVAILABLE].encode()
-    head = (
-        f"{_NEVER_KEPT}retry-after: {RETRY_AFTER_S}\r\ncontent-length: {len(page)}\r\n"
-        f"content-type: text/html; charset=utf-8\r\n{_NEVER_INDEXED}"
+def page(status: HTTPStatus, headers: Mapping[str, str] = MappingProxyType({})) -> tuple[str, bytes]:
+    """What follows where a link leads nowhere, with `headers` among it, and the body."""
+    body = PAGES[status].encode()
+    more = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())
+    rest = (
+        f"{_NEVER_KEPT}{more}content-length: {len(body)}\r\ncontent-type: text/html; charset=utf-8\r\n{_NEVER_INDEXED}"
     )
-    return head, page
+    return rest, body
 
 
-TURNED_AWAY: Final = _turned_away()
+TURNED_AWAY: Final = page(HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": str(RETRY_AFTER_S)})
 """What follows in a 503, and its body."""

@@ -108,6 +108,15 @@ class LaneConnection(BoundedHeads):
             self.flow.resume_reading()
             self.data_received(held)
 
+    def hand_over(self, request: bytes) -> None:
+        """Leave the request to the parser after all, and what came behind it."""
+        self._is_owed = self._is_open = False
+        self._idle_sweeps = 0
+        held, self._held = self._held, b""
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            super().data_received(request + held)
+
     def give_up(self) -> None:
         """There will be no answer."""
         self._is_owed = False

@@ -1,30 +1,34 @@
 """What the connections of a process share: who asked in this tick of the event loop, and how all are answered.
 
 A tick's clicks go into the journal in one write. Only then, and at level `disk` after its sync, are their requests
-answered, together. Nothing here waits for anything else: what is not in memory is not for the lane.
+answered, together. Nothing here waits for anything else: what is not in memory is not for the lane, but for codes that
+are surely no link (`unknown`).
 """
 
 import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from link_events.click_ids import utc_day_of
 from link_events.identity import Code, Seq
 from link_events.streams import Stream
 from redirector.fast_lane.answers import TURNED_AWAY, beginning
+from redirector.fast_lane.asking import Asker
 from redirector.fast_lane.heads import Head, Heads
 from redirector.fast_lane.prepared import PreparedLink, Preparing
 from redirector.fast_lane.templates import client_part, instant_text
+from redirector.fast_lane.unknown import UnknownCodes
+from redirector.finding import LinkFinder
 from redirector.journal.frames import frame_header, microseconds
 from redirector.journal.journal import Journal, JournalFullError, utc_now
 from redirector.journal.segments import Slice
-from redirector.links.memory import Kept, LinkMemory
+from redirector.links.memory import LinkMemory
 from redirector.metrics import RedirectMetrics
 from redirector.settings import FullPolicy
 from redirector.signing.click_ids import ClickIds
@@ -43,22 +47,6 @@ _QUERY: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*")
 """A query of RFC 3986. It says nothing here, and is only to be harmless."""
 
 _CLICKS: Final = Stream.CLICKS.number
-
-
-class Asker(Protocol):
-    """A connection that can be answered, and the address that it comes from."""
-
-    peer: str | None
-
-    @property
-    def server_headers(self) -> Sequence[tuple[bytes, bytes]]:
-        """What the server says with every answer, its date."""
-
-    def answer(self, answer: bytes, body: bytes, *, closes: bool) -> None:
-        """Send the answer, and then close where the client wants it."""
-
-    def give_up(self) -> None:
-        """There will be no answer."""
 
 
 class Asked(NamedTuple):
@@ -108,6 +96,7 @@ class FastLane:
     def __init__(
         self,
         memory: LinkMemory,
+        finder: LinkFinder,
         preparing: Preparing,
         journal: Journal,
         *,
@@ -119,7 +108,9 @@ class FastLane:
     ) -> None:
         self._kept = memory.kept
         self._prepared = preparing.prepared
-        self._read_head = Heads().read
+        heads = Heads()
+        self._read_head = heads.read
+        self._unknown = UnknownCodes(finder, heads, metrics)
         self._journal = journal
         self._identify = identify
         self._issue = click_ids.issue
@@ -138,9 +129,15 @@ class FastLane:
         if not (request_line.startswith(_BEFORE_CODE) and request_line.endswith(_BEHIND_CODE)):
             return False
         target = request_line[_CODE].decode("latin-1")
-        kept = self._kept(Code(target)) or self._kept_without_query(target)
+        kept = self._kept(Code(target))
         if kept is None:
-            return False
+            path, _, query = target.partition("?")
+            code = Code(path)
+            if not _QUERY.fullmatch(query):
+                return False
+            kept = self._kept(code)
+            if kept is None:
+                return self._unknown.ask(asker, code, lines)
         link = self._prepared(kept)
         told = self._read_head(lines)
         if link is None or told is None or (link.expires_at is not None and link.expires_at <= self._now()):
@@ -148,10 +145,6 @@ class FastLane:
         tick = self._tick or self._begin_tick()
         tick.asked.append(Asked(asker, link, *told))
         return True
-
-    def _kept_without_query(self, target: str) -> Kept | None:
-        code, mark, query = target.partition("?")
-        return self._kept(Code(code)) if mark and _QUERY.fullmatch(query) else None
 
     def _begin_tick(self) -> Tick:
         """What one look at the sockets brings came at one instant."""

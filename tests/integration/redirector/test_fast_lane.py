@@ -255,7 +255,7 @@ async def test_what_is_not_plain_does_not(both: Both) -> None:
 
 async def test_the_lane_takes_over_again_where_the_parser_left(both: Both) -> None:
     """A connection that had a page answered is as good as new."""
-    requests = [get(b"/nobody"), PLAIN, get(b"/gone"), get(b"/robots.txt"), PLAIN, LAST]
+    requests = [get(b"/no.code"), PLAIN, get(b"/gone"), get(b"/robots.txt"), PLAIN, LAST]
     both.taken.clear()
     assert await converse(both.lane_port, requests) == await converse(both.plain_port, requests)
     assert len(both.taken) == 3
