@@ -135,6 +135,8 @@ async def test_no_address_is_on_any_disk(tmp_path: Path, kind: EventLogKind) -> 
             )
             assert tuple(rows[0]) == (clicks + HOSTILE_CLICKS + 1, clicks + 1, clicks + 1, False, HOSTILE_CLICKS)
             assert up.stop() == 0
+            assert "Invalid HTTP request received" in up.log("redirector")  # it has complained
+            assert "and comes from no trusted proxy" in up.log("redirector")
         places = {path.name: path for path in directory.iterdir() if path.is_dir()}
         token = directory / "postgres" / "token"
         if token.exists():

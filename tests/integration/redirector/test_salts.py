@@ -113,6 +113,15 @@ async def test_redirectors_that_begin_at_once_agree(pool: Pool, tmp_path: Path) 
     assert later.tell() == several[0].tell()
 
 
+async def test_workers_of_one_redirector_keep_one_file(pool: Pool, no_pool: Pool, tmp_path: Path) -> None:
+    """Whichever of them writes last, the next start without Postgres finds what they shared."""
+    workers = [Keeping(pool, tmp_path) for _ in range(4)]
+    await asyncio.gather(*(one.keeper.look() for one in workers))
+    assert kept_salts(KeptFile(tmp_path, "salts")).shared == await stored(pool)
+    assert Keeping(no_pool, tmp_path).tell() == workers[0].tell()
+    assert [path.name for path in (tmp_path / DIRECTORY_NAME).iterdir()] == ["salts"]
+
+
 async def test_a_salt_that_is_there_stays(pool: Pool, tmp_path: Path) -> None:
     """Round after round, and whoever comes."""
     one = Keeping(pool, tmp_path)

@@ -46,6 +46,37 @@ def test_the_environment_is_read_by_its_documented_names(monkeypatch: pytest.Mon
     assert (chosen.journal_retention, chosen.heartbeat_interval.total_seconds()) == (timedelta(hours=36), 2.5)
 
 
+NETWORKS = ("trusted_proxies", "internal_networks")
+
+
+@pytest.mark.parametrize("field", NETWORKS)
+def test_networks_are_a_json_list(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None unless set; single addresses are networks too."""
+    assert getattr(settings(), field) == []
+    monkeypatch.setenv("ADVOLINK_POSTGRES_DSN", "postgresql://127.0.0.1/x")
+    monkeypatch.setenv(f"ADVOLINK_REDIRECTOR_{field.upper()}", '["10.1.0.0/16", "2001:db8::1"]')
+    assert [str(one) for one in getattr(RedirectorSettings(), field)] == ["10.1.0.0/16", "2001:db8::1/128"]
+
+
+@pytest.mark.parametrize("field", NETWORKS)
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("*", r"JSON list of networks.* a \* would name everybody"),
+        ('["*"]', "must hold networks like"),
+        ('["10.1.0.0/16", "0.0.0.0/0"]', "would name everybody"),
+        ('["::/0"]', "would name everybody"),
+        ('["10.1.0.7/16"]', "must hold networks like"),
+        ("[7]", "must hold networks like"),
+        ("10.1.0.0/16", "must be a JSON list"),
+    ],
+)
+def test_whoever_would_trust_everybody_is_refused(field: str, value: str, why: str) -> None:
+    """With a sentence that says why."""
+    with pytest.raises(ValidationError, match=why):
+        settings(**{field: value})
+
+
 @pytest.mark.parametrize("url", ["https://go.example.com", "http://127.0.0.1:8080", "http://[::1]:8080"])
 def test_the_public_url_is_an_origin(url: str) -> None:
     assert settings(public_url=url).public_url == url
