@@ -31,7 +31,6 @@ from redirector.journal.segments import (
 )
 
 LOCK_FILE: Final = "lock"
-CHOOSING_FILE: Final = "choosing"
 DONE_FILE: Final = "done"
 _NAME: Final = re.compile(f"[0-9a-f]{{{2 * JOURNAL_ID_BYTES}}}")
 _PRIVATE_DIRECTORY: Final = 0o700
@@ -97,8 +96,8 @@ def adopt_all(root: Path, partitions: int, limits: Limits) -> Sequence[OwnedJour
 
     What is not named as a journal is (a copy that somebody made, `lost+found`) is left alone.
     """
-    with _choosing(root):
-        return list(_adoptable(root, partitions, limits))
+    root.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
+    return list(_adoptable(root, partitions, limits))
 
 
 def adopt(directory: Path, partitions: int, limits: Limits, *, done: bool = False) -> OwnedJournal | None:
@@ -212,7 +211,7 @@ def _adoptable(root: Path, partitions: int, limits: Limits) -> Iterator[OwnedJou
 def _choosing(root: Path) -> Iterator[None]:
     """Only this process chooses among the journals under `root`. It takes milliseconds, and is waited for."""
     root.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
-    lock = os.open(root / CHOOSING_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
+    lock = os.open(root.with_name(f"{root.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

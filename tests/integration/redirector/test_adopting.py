@@ -40,11 +40,12 @@ async def test_journals_that_nobody_writes_any_more_end_sealed(database_dsn: str
         ]
         code = (await workers[0].issue())["code"]
         for worker in workers:
-            await worker.click(code)
+            assert (await worker.click(code)).status_code == HTTPStatus.FOUND
         directories = {worker.journal_directory for worker in workers}
     async with running_redirector(database_dsn, journals, key, **ONE_BEAT) as today:
         assert today.journal_directory in directories
-        await today.click(code)
+        await eventually_async(today.knows_postgres, what="the links' changes are followed")
+        assert (await today.click(code)).status_code == HTTPStatus.FOUND
         left = directories - {today.journal_directory}
         for directory in left:
             await eventually_async(lambda d=directory: done(d), what="it is shipped")  # type: ignore[misc]
