@@ -111,6 +111,11 @@ class CheckingMetrics:
             ["counts"],
             registry=registry,
         )
+        self.drift_slots = Gauge(
+            "advolink_slots_drift",
+            "Slots that were not held by their first counted click when they were last looked at. Must be 0.",
+            registry=registry,
+        )
         self.days_checked = Counter(
             "advolink_counts_days_checked", "Days whose counts were compared with raw clicks.", registry=registry
         )

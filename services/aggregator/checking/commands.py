@@ -41,6 +41,7 @@ class Findings:
     days: int = 0
     clicks: int = 0
     rows: int = 0
+    slots: int = 0
     differing: Counter[CountsTable] = field(default_factory=Counter)
     differences: list[Difference] = field(default_factory=list)
     beyond: list[date] = field(default_factory=list)
@@ -54,6 +55,7 @@ class Findings:
         self.days += look.granularity is Granularity.DAY and comparison.rows > 0
         self.clicks += comparison.clicks
         self.rows += comparison.rows
+        self.slots += comparison.slots
         self.differing.update(comparison.differing)
         self.differences += comparison.differences[: ROWS_SHOWN_MAX - len(self.differences)]
 
@@ -86,7 +88,7 @@ def check(
         show_json(_for_machines(findings))
     else:
         _show(findings)
-    sys.exit(1 if findings.differing else 0)
+    sys.exit(1 if findings.differing or findings.slots else 0)
 
 
 async def _check(store: ComparingStore, wanted: Days, way: Going) -> Findings:
@@ -109,7 +111,9 @@ def _show(findings: Findings) -> None:
             click.echo(f"{differing - len(findings.differences):,} more rows differ.")
     verdict = f"{differing:,} rows differ" if differing else "all agree"
     click.echo(f"Compared {findings.days:,} days, {findings.clicks:,} clicks, {findings.rows:,} rows: {verdict}.")
-    if differing:
+    if findings.slots:
+        click.echo(f"{findings.slots:,} slots are not held by their first counted click.")
+    if differing or findings.slots:
         click.echo("Keep this, and find out what changed them. Then `advolink rebuild` puts them right.")
     click.echo(beyond_told(findings.beyond, findings.kept_from), nl=bool(findings.beyond))
 
@@ -142,11 +146,12 @@ def shown_clicks(clicks: Clicks) -> str:
 
 def _for_machines(findings: Findings) -> dict[str, Any]:
     return {
-        "agrees": not findings.differing,
+        "agrees": not (findings.differing or findings.slots),
         "days": findings.days,
         "clicks": findings.clicks,
         "rows_compared": findings.rows,
         "rows_differing": {table.value: findings.differing[table] for table in CountsTable},
+        "slots_differing": findings.slots,
         "differences": [_row(one) for one in findings.differences],
         "kept_from": findings.kept_from,
         "days_not_compared": sorted(findings.beyond),

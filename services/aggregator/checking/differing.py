@@ -54,12 +54,16 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What came of comparing: how much was looked at, how many rows differ by table, and the first of these."""
+    """What came of comparing: how much was looked at, how many rows differ by table, and the first of these.
+
+    `slots`: how many slots of a day are not held by their first counted click.
+    """
 
     clicks: int = 0
     rows: int = 0
     differing: Mapping[CountsTable, int] = field(default_factory=dict)
     differences: Sequence[Difference] = ()
+    slots: int = 0
 
     @property
     def differing_rows(self) -> int:

@@ -27,7 +27,7 @@ class Drift:
         if look.comparison is None:
             self._beyond.add(look.start)
             return ()
-        if not look.comparison.differing_rows:
+        if not (look.comparison.differing_rows or look.comparison.slots):
             return ()
         self._differing[slice_] = look
         known = {_what(one) for one in before.comparison.differences} if before and before.comparison else set()
@@ -45,6 +45,11 @@ class Drift:
         """How many rows differ, by table."""
         comparisons = [look.comparison for look in self._differing.values() if look.comparison]
         return {table: sum(one.differing.get(table, 0) for one in comparisons) for table in CountsTable}
+
+    @property
+    def slots(self) -> int:
+        """How many slots are not held by their first counted click."""
+        return sum(look.comparison.slots for look in self._differing.values() if look.comparison)
 
     @property
     def days_beyond(self) -> int:

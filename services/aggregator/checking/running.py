@@ -99,6 +99,8 @@ class Checking:
     def _note(self, look: Look) -> None:
         for one in self._drift.note(look):
             log.error("%s", told(one))
+        if look.comparison is not None and look.comparison.slots:
+            log.error("%d slots of %s are not held by their first counted click", look.comparison.slots, look.start)
         if look.granularity is Granularity.DAY and look.comparison is not None:
             self._metrics.days_checked.inc()
         self._show()
@@ -106,6 +108,7 @@ class Checking:
     def _show(self) -> None:
         for table, rows in self._drift.rows.items():
             self._metrics.drift_rows.labels(table).set(rows)
+        self._metrics.drift_slots.set(self._drift.slots)
         self._metrics.days_beyond.set(self._drift.days_beyond)
 
 

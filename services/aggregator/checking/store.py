@@ -5,7 +5,7 @@ Each comparison is of one snapshot, in which a batch is whole or not there at al
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -103,10 +103,11 @@ class _Snapshot:
         )
 
     async def compare_day(self, day: date, rows_max: int | None) -> Comparison | None:
-        first, last = _raw_dates(day, self.programme.calendar)
+        first, last = raw_dates(day, self.programme.calendar)
         if is_beyond(first, self.kept_from):
             return None
-        return _comparison(day, await self.connection.fetch(_SQL["compare_day"], day, first, last, rows_max))
+        comparison = _comparison(day, await self.connection.fetch(_SQL["compare_day"], day, first, last, rows_max))
+        return replace(comparison, slots=await self.connection.fetchval(_SQL["wrong_slots"], day, first, last))
 
     async def compare_quarter(self, start: date, off: Mapping[str, AdvocateOff], rows_max: int | None) -> Comparison:
         last = _last_day(start, self.programme.calendar)
@@ -116,7 +117,7 @@ class _Snapshot:
         return _comparison(start, await self.connection.fetch(_SQL["compare_quarter"], *values))
 
 
-def _raw_dates(day: date, calendar: Calendar) -> tuple[date, date]:
+def raw_dates(day: date, calendar: Calendar) -> tuple[date, date]:
     """The first and the last UTC date that may hold clicks of a local day; where the calendar ends there are none."""
     try:
         return utc_dates(day, calendar.zone)

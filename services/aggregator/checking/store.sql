@@ -58,6 +58,19 @@ FROM (
 LEFT JOIN differing ON place <= coalesce($4::bigint, place)
 ORDER BY counts, place;
 
+-- wrong_slots: How many slots of the local day $1 are not held by their first counted click, whose raw clicks lie in the
+-- UTC dates from $2 to $3: held by another, by none, or without such a click.
+SELECT count(*) FROM (SELECT * FROM slot WHERE day = $1) AS held
+FULL JOIN (
+    SELECT DISTINCT ON (advocate_id, visitor, link_id)
+        advocate_id, visitor, link_id, partition, log_offset, journal, seq
+    FROM click
+    WHERE occurred_on BETWEEN $2 AND $3 AND local_day = $1 AND verdict = 'counted' AND visitor IS NOT NULL
+    ORDER BY advocate_id, visitor, link_id, partition, log_offset, journal, seq
+) AS first USING (advocate_id, visitor, link_id)
+WHERE (held.partition, held.log_offset, held.journal, held.seq)
+    IS DISTINCT FROM (first.partition, first.log_offset, first.journal, first.seq);
+
 -- compare_quarter: The same for the quarter that begins on $1, beside the sums of its days from there to $2, to which is
 -- added what these are off by: of the advocates $4, in the partitions $5, by the numbers $6 to $10. $3 rows at most.
 WITH summed AS (

@@ -29,6 +29,7 @@ class Compared:
     clicks: int = 0
     rows: int = 0
     differing: int = 0
+    slots: int = 0
     beyond: list[date] = field(default_factory=list)
 
 
@@ -37,7 +38,8 @@ class Compared:
 def rebuild(postgres_dsn: str | None, data_dir: Path | None) -> None:
     """Make counts anew from stored clicks and verdicts, and correct every row that differs, all in one step.
 
-    It may run while events arrive. Broken off at any point before that step, it has changed nothing.
+    It may run while events arrive. Broken off at any point before that step, it has changed no count. Slots that are
+    not held by their first counted click are mended on the way.
     """
     dsn = chosen_stores(postgres_dsn, data_dir).postgres_dsn
 
@@ -60,6 +62,8 @@ def rebuild(postgres_dsn: str | None, data_dir: Path | None) -> None:
         f"Rebuild {rebuilt.rebuild_id} compared {compared.clicks:,} clicks and {compared.rows:,} rows, and corrected "
         f"{rebuilt.rows_corrected:,}."
     )
+    if compared.slots:
+        click.echo(f"{compared.slots:,} slots are held by their first counted clicks again.")
     if compared.beyond:
         click.echo(beyond_told(compared.beyond, kept_from))
 
@@ -71,6 +75,9 @@ async def _compare(session: RebuildSession, way: Going) -> Compared:
         off = OffByAdvocate()
         for day in quarter.days:
             comparison = await session.comparing.compare_day(day)
+            if comparison is not None and comparison.slots:
+                compared.slots += await session.mend_slots(day)
+                comparison = await session.comparing.compare_day(day)
             way.advance(plan.shares[day], comparison.clicks if comparison else 0)
             if comparison is None:
                 compared.beyond.append(day)

@@ -11,15 +11,16 @@ from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
-from aggregator.applying.store import IDLE_IN_BATCH_MAX
+from aggregator.applying.store import IDLE_IN_BATCH_MAX, hold_every_partition
 from aggregator.checking.differing import Clicks, Difference
-from aggregator.checking.store import ComparingStore
+from aggregator.checking.store import ComparingStore, raw_dates
 from aggregator.counts.tables import CountsTable
 from aggregator.errors import CountsAlteredError, RebuildRunningError
+from aggregator.programme.store import read_programme
 from database.pool import connected_once, only_row
 from database.queries import load_queries
 
@@ -58,6 +59,18 @@ class RebuildSession:
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
         self.comparing = ComparingStore(lambda: nullcontext(connection), workers=WORKERS, rows_max=None)
+
+    async def mend_slots(self, day: date) -> int:
+        """Have the slots of a local day held by their first counted clicks; how many were not.
+
+        A step of its own, for which batches wait: a batch that asks a wrong slot would judge wrongly.
+        """
+        connection: Any = self._connection  # a pool's have the same methods, and are of another type
+        async with connection.transaction():
+            await hold_every_partition(connection)
+            programme = await read_programme(connection)
+            count: int = await connection.fetchval(_SQL["mend_slots"], day, *raw_dates(day, programme.calendar))
+        return count
 
     async def keep(self, differences: Sequence[Difference]) -> None:
         """Remember rows that differ."""

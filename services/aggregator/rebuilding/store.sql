@@ -130,3 +130,27 @@ SELECT EXISTS (SELECT FROM counts_correction WHERE rebuild_id = $1 AND 0 > ANY(a
 
 -- corrections: What a rebuild corrected, $2 rows of it.
 SELECT counts, key, start, before, after FROM counts_correction WHERE rebuild_id = $1 ORDER BY counts, start, key LIMIT $2;
+
+-- mend_slots: Have every slot of the local day $1, whose raw clicks lie in the UTC dates from $2 to $3, held by its first
+-- counted click; how many were not. Their partitions have to be held.
+WITH first AS MATERIALIZED (
+    SELECT DISTINCT ON (advocate_id, visitor, link_id)
+        advocate_id, visitor, link_id, partition, log_offset, journal, seq
+    FROM click
+    WHERE occurred_on BETWEEN $2 AND $3 AND local_day = $1 AND verdict = 'counted' AND visitor IS NOT NULL
+    ORDER BY advocate_id, visitor, link_id, partition, log_offset, journal, seq
+), gone AS (
+    DELETE FROM slot WHERE day = $1 AND NOT EXISTS (
+        SELECT FROM first
+        WHERE (first.advocate_id, first.visitor, first.link_id) = (slot.advocate_id, slot.visitor, slot.link_id)
+    ) RETURNING 1
+), mended AS (
+    INSERT INTO slot AS held (day, advocate_id, visitor, link_id, partition, log_offset, journal, seq)
+    SELECT $1, first.* FROM first
+    ON CONFLICT ON CONSTRAINT slot_pkey DO UPDATE SET
+        partition = excluded.partition, log_offset = excluded.log_offset, journal = excluded.journal, seq = excluded.seq
+    WHERE (held.partition, held.log_offset, held.journal, held.seq)
+        IS DISTINCT FROM (excluded.partition, excluded.log_offset, excluded.journal, excluded.seq)
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM mended);
