@@ -1,7 +1,8 @@
 """Requests as browsers send them through a trusted proxy, made ready beforehand for wrk.
 
-Codes by Zipf(1), many user agents, languages, referrers and client addresses. All from a fixed seed: every candidate of
-a run, and every run, is sent the same.
+Codes and browsers are drawn by Zipf(1): some links are asked for more than others, and few versions of browsers make
+up most of what is out there. A browser has its language, and a link its channel, hence its referrer. All of it comes
+from a fixed seed: every candidate of a run, and every run, is sent the same.
 """
 
 import random
@@ -21,8 +22,9 @@ REQUESTS: Final = 100_000
 OVER_IPV6: Final = 0.3
 """The share of addresses that are IPv6's."""
 
-WITH_REFERRER: Final = 0.6
-REFERRERS: Final = ("https://www.linkedin.com/", "https://t.co/", "https://www.facebook.com/", "https://www.xing.com/")
+REFERRERS: Final = ("https://www.linkedin.com/", "https://t.co/", "https://www.facebook.com/", None, None)
+"""Of links in turn: apps and mail send none."""
+
 LANGUAGES: Final = {
     "en-US,en;q=0.9": 45,
     "en-GB,en-US;q=0.9,en;q=0.8": 12,
@@ -70,9 +72,13 @@ def browsers(rng: random.Random) -> list[Browser]:
     return list(known.values())
 
 
-def write_requests(path: Path, *, method: str = "GET") -> Path:
-    """REQUESTS requests, one behind the other; gives back `path`."""
-    path.write_bytes("".join(_requests(method)).encode("ascii"))
+def write_requests(path: Path, *, method: str = "GET", scattered: bool = False) -> Path:
+    """REQUESTS requests, one behind the other; gives back `path`.
+
+    Where they are `scattered`, each browser is as frequent as any other and has any language and referrer: hardly any
+    two are alike but for their single lines.
+    """
+    path.write_bytes("".join(_requests(method, scattered=scattered)).encode("ascii"))
     return path
 
 
@@ -82,21 +88,30 @@ def each_code_once() -> list[bytes]:
     return [_head("GET", code, browser, []).encode("ascii") for code in dict.fromkeys(_drawn(random.Random(7)))]
 
 
-def _requests(method: str) -> Iterator[str]:
+def _requests(method: str, *, scattered: bool) -> Iterator[str]:
     rng = random.Random(11)
     known = browsers(rng)
+    spoken = rng.choices(list(LANGUAGES), list(LANGUAGES.values()), k=REQUESTS)
     addresses = [any_address(rng) for _ in range(ADDRESSES)]
-    languages = rng.choices(list(LANGUAGES), list(LANGUAGES.values()), k=REQUESTS)
-    for code, language in zip(_drawn(random.Random(7)), languages, strict=True):
-        headers = [("Accept-Language", language), ("X-Forwarded-For", rng.choice(addresses))]
-        if rng.random() < WITH_REFERRER:
-            headers.append(("Referer", rng.choice(REFERRERS)))
-        yield _head(method, code, rng.choice(known), headers)
+    numbers = rng.choices(range(AGENTS), cum_weights=None if scattered else _zipf(AGENTS), k=REQUESTS)
+    for at, code in enumerate(_drawn(random.Random(7))):
+        number = numbers[at]
+        referrer = REFERRERS[at % len(REFERRERS) if scattered else int(code[1:]) % len(REFERRERS)]
+        headers = [
+            ("Accept-Language", spoken[at if scattered else number]),
+            ("X-Forwarded-For", rng.choice(addresses)),
+            *([("Referer", referrer)] if referrer else []),
+        ]
+        yield _head(method, code, known[number], headers)
 
 
 def _drawn(rng: random.Random) -> list[str]:
     """The codes that are asked for, by Zipf(1)."""
-    return rng.choices(codes(), cum_weights=list(accumulate(1 / rank for rank in range(1, CODES + 1))), k=REQUESTS)
+    return rng.choices(codes(), cum_weights=_zipf(CODES), k=REQUESTS)
+
+
+def _zipf(count: int) -> list[float]:
+    return list(accumulate(1 / rank for rank in range(1, count + 1)))
 
 
 def _head(method: str, code: str, browser: Browser, headers: Sequence[tuple[str, str]]) -> str:

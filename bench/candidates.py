@@ -17,8 +17,8 @@ from browsers import PROXY
 from event_log.settings import EventLogKind
 from link_events.events import EventType
 from redirector.journal.frames import Frame, scan_frames
+from redirector.journal.journal import JournalLevel
 from redirector.journal.segments import read_header
-from redirector.settings import RedirectorSettings
 from stack import kafka_settings, on_core, service, until_answers
 from stage.kafka import launched_kafka
 from stage.ports import free_port, reserved_port
@@ -61,11 +61,12 @@ class Running:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One row: how the server is started, and the method it is asked with."""
+    """One row: how the server is started, and what it is asked with (`browsers.write_requests`)."""
 
     name: str
     start: Callable[[Site], AbstractContextManager[Running]]
     method: str = "GET"
+    scattered: bool = False
     ours: bool = True
 
 
@@ -77,12 +78,12 @@ def candidates() -> list[Candidate]:
         Candidate("Go net/http, a JSON line a click", _go, ours=False),
         Candidate(FASTAPI, _fastapi, ours=False),
         Candidate(JOURNAL_ONLY, _journal_only),
+        Candidate(f"{JOURNAL_ONLY}, scattered heads", _journal_only, scattered=True),
+        Candidate(f"{JOURNAL_ONLY}, level disk", partial(_journal_only, level=JournalLevel.DISK)),
         Candidate("advolink, shipping to Postgres", _shipping_to_postgres),
         Candidate("advolink, shipping to Kafka", _shipping_to_kafka),
         Candidate("advolink, HEAD (through FastAPI)", _journal_only, method="HEAD"),
     ]
-    if "journal_level" in RedirectorSettings.model_fields:
-        found.append(Candidate("advolink, journal only, level disk", partial(_journal_only, level="disk")))
     if other := os.environ.get(OTHER_PYTHON):
         found.append(Candidate(f"{JOURNAL_ONLY}, other Python", partial(_journal_only, python=other)))
     return found
@@ -129,7 +130,9 @@ def _started(site: Site, command: list[str], port: int) -> Iterator[Running]:
 
 
 @contextmanager
-def _journal_only(site: Site, *, level: str = "process", python: str = sys.executable) -> Iterator[Running]:
+def _journal_only(
+    site: Site, *, level: JournalLevel = JournalLevel.PROCESS, python: str = sys.executable
+) -> Iterator[Running]:
     """The shipper is held back: its event log is a Kafka where none is."""
     with reserved_port() as nobody:
         shared = {"ADVOLINK_EVENT_LOG": EventLogKind.KAFKA, "ADVOLINK_KAFKA_BOOTSTRAP": f"127.0.0.1:{nobody}"}

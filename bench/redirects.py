@@ -140,9 +140,9 @@ def start(candidate: Candidate, site: Site, held: ExitStack) -> Contender | None
     except pytest.skip.Exception as missing:
         print(f"LEFT OUT: {candidate.name}. {missing}", flush=True)
         return None
-    requests = site.directory / f"{candidate.method}.requests"
+    requests = site.directory / f"{candidate.method}{'-scattered' * candidate.scattered}.requests"
     if not requests.exists():
-        write_requests(requests, method=candidate.method)
+        write_requests(requests, method=candidate.method, scattered=candidate.scattered)
     contender = Contender(candidate.name, running, requests, running.clicks() if running.clicks else 0)
     looked_at = each_code_once() if candidate.ours else each_code_once()[:SAMPLE]
     contender.answered += look_at_answers(running.url, looked_at)
