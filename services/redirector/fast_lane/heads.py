@@ -166,9 +166,7 @@ def _forwarded(head: Head, lines: list[bytes]) -> str | None:
         text = lines[at]
         if not _LINE.fullmatch(text) or len(text) > LINE_BYTES_MAX:
             return None
-        if text.startswith(_FORWARDED):
-            if forwarded:
-                return None
+        if not forwarded and text.startswith(_FORWARDED):
             forwarded = text[_FORWARDED_FROM:].decode()
         elif not _says_nothing(text):
             return None

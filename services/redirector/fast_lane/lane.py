@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Final, NamedTuple
+from typing import Final
 
 from link_events.click_ids import utc_day_of
 from link_events.identity import Code, Seq
@@ -49,13 +49,9 @@ _QUERY: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*")
 _CLICKS: Final = Stream.CLICKS.number
 
 
-class Asked(NamedTuple):
-    """A request that waits for its answer."""
-
-    asker: Asker
-    link: PreparedLink
-    head: Head
-    forwarded_for: str
+Asked = tuple[Asker, PreparedLink, Head, str]
+"""A request that waits for its answer: who asks, for what, what its head says, and its X-Forwarded-For. A plain tuple,
+for one is made for every request."""
 
 
 class Tick:
@@ -143,7 +139,7 @@ class FastLane:
         if link is None or told is None or (link.expires_at is not None and link.expires_at <= self._now()):
             return False
         tick = self._tick or self._begin_tick()
-        tick.asked.append(Asked(asker, link, *told))
+        tick.asked.append((asker, link, *told))
         return True
 
     def _begin_tick(self) -> Tick:
@@ -159,8 +155,8 @@ class FastLane:
         try:
             self._journal.append_together(tick.instant, partial(tick.pack, self._identify), partial(self._answer, tick))
         except Exception:
-            for one in tick.asked:
-                one.asker.give_up()
+            for asker, *_ in tick.asked:
+                asker.give_up()
             raise
 
     def _answer(self, tick: Tick, error: JournalFullError | None) -> None:
@@ -173,7 +169,7 @@ class FastLane:
             log.error("%d clicks are redirected unrecorded: %s", len(tick.asked), error)
         self._metrics.redirects.labels(status.value).inc(len(tick.asked))
         self._metrics.duration.observe(time.perf_counter() - tick.started_s, len(tick.asked))
-        begin = beginning(status, tick.asked[0].asker.server_headers)
+        begin = beginning(status, tick.asked[0][0].server_headers)
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             rest, page = TURNED_AWAY
             for asker, _, head, _ in tick.asked:
