@@ -12,13 +12,13 @@ from stage.sql import fetch
 
 
 def two_batches() -> tuple[list[Record], list[Record]]:
-    """The second fills a hole of the first."""
+    """The second fills a hole of the first, and has a repeat of one of its clicks."""
     pen = Pen()
-    records = [pen.write(PLAIN_CLICK) for _ in range(8)]
+    records = [pen.write(replace(PLAIN_CLICK, visitor=f"v{number}")) for number in range(8)]
     bo = replace(PLAIN_CLICK, advocate_id=AdvocateId("bo"), method="HEAD")
     records += [pen.scribble(), pen.write(bo), pen.write(Heartbeat())]
     first = [*records[:2], *records[5:], pen.scribble()]
-    return first, [records[3], records[3], records[0], pen.write(PLAIN_CLICK), pen.scribble()]
+    return first, [records[3], records[3], records[0], pen.write(replace(PLAIN_CLICK, visitor="v0")), pen.scribble()]
 
 
 async def check_both_are_there_once(pipe: Pipe) -> None:
@@ -33,6 +33,6 @@ async def check_both_are_there_once(pipe: Pipe) -> None:
     ]
     assert [seq for (seq,) in await fetch(pipe.dsn, "SELECT seq FROM dead_letter ORDER BY seq")] == [9, 12, 14]
     assert await fetch(pipe.dsn, "SELECT seq, sealed FROM watermark") == [(14, False)]
-    days = "SELECT advocate_id, raw_clicks, counted_clicks FROM advocate_day ORDER BY advocate_id"
-    assert await fetch(pipe.dsn, days) == [("ada.lovelace", 7, 7), ("bo", 1, 0)]
+    days = "SELECT advocate_id, raw_clicks, counted_clicks, visitors FROM advocate_day ORDER BY advocate_id"
+    assert await fetch(pipe.dsn, days) == [("ada.lovelace", 7, 6, 6), ("bo", 1, 0, 0)]
     assert await pipe.drift() == []
