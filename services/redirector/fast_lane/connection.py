@@ -129,7 +129,10 @@ class LaneConnection(BoundedHeads):
             self.transport.close()
 
     def _send(self, answer: bytes) -> None:
-        """Write at once. Nothing waits in the transport while the lane is open, so that nothing is overtaken."""
+        """Write at once. Nothing waits in the transport while the lane is open, so that nothing is overtaken.
+
+        Where something has to wait, the connection is the parser's, and idle by a timer as after any answer of its.
+        """
         try:
             sent = os.write(self._descriptor, answer)
         except OSError:  # the client does not read, or has gone; the transport knows what to do
@@ -137,6 +140,9 @@ class LaneConnection(BoundedHeads):
         if sent < len(answer):
             self._is_open = False
             self.transport.write(answer[sent:])
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def _opens(self) -> bool:
         """Whether the parser has nothing to do and nothing to say; its timers end where it has not."""

@@ -20,9 +20,12 @@ HEAD_BYTES_MAX: Final = 8192
 LINE_BYTES_MAX: Final = 1024
 """A longer line is read by the real parser: what is kept stays small."""
 
+LINES_MAX: Final = 64
+"""Browsers send twenty, and proxies add some. Eight thousand heads of a thousand lines each would take 400 MB."""
+
 KEPT_MAX: Final = 8192
 """Lines, and heads made of them: beyond, all are forgotten and learnt anew, in some microseconds a request. No more
-than 20 MiB, whatever is sent."""
+than 50 MiB, whatever is sent."""
 
 _LINE: Final = re.compile(rb"([A-Za-z0-9-]+): ([!-~](?:[ -~]*[!-~])?)")
 """A header as clients write it: a narrow name, one space, and a value of printable ASCII (RFC 9110 allows more)."""
@@ -116,6 +119,8 @@ class Heads:
 
     def _learn(self, lines: list[bytes]) -> Head | None:
         """Check each line, keep those that may be kept, and what they say together."""
+        if len(lines) > LINES_MAX:
+            return None
         if len(self.lines) + len(lines) > KEPT_MAX or len(self._heads) >= KEPT_MAX:
             self.lines.clear()
             self._heads.clear()

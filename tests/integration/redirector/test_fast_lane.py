@@ -1,6 +1,7 @@
 """The fast lane answers as the plain path does, byte for byte, and records the same clicks; whatever is sent."""
 
 import asyncio
+import os
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -8,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,9 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from database.keys import Scope, create_key
+from redirector.fast_lane import connection
 from stage.events import BROWSER
 from stage.redirectors import RunningRedirector, running_redirector
-from stage.sockets import converse, exchange, listening
+from stage.sockets import ANSWER_SECONDS_MAX, converse, exchange, listening
 from stage.waiting import eventually_async
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -268,6 +271,18 @@ async def test_a_client_that_closes_its_side_is_still_answered(both: Both) -> No
     for port in (both.lane_port, both.plain_port):
         answer = await exchange(port, [PLAIN], half_closes=True)
         assert answer.startswith(b"HTTP/1.1 302 Found\r\n")
+    assert len(both.lane.new_clicks()) == len(both.plain.new_clicks()) == 1
+
+
+async def test_an_answer_that_has_to_wait_for_its_client_leaves_no_connection_behind(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes whole, and how long the connection may be idle then is the parser's affair again."""
+    some = SimpleNamespace(write=lambda descriptor, answer: os.write(descriptor, answer[:10]))
+    monkeypatch.setattr(connection, "os", some)
+    async with asyncio.timeout(ANSWER_SECONDS_MAX / 2):
+        answer = await exchange(both.lane_port, [PLAIN])
+    assert answer == await exchange(both.plain_port, [PLAIN])
     assert len(both.lane.new_clicks()) == len(both.plain.new_clicks()) == 1
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redirector.fast_lane.heads import KEPT_MAX, LINE_BYTES_MAX, Heads
+from redirector.fast_lane.heads import KEPT_MAX, LINE_BYTES_MAX, LINES_MAX, Heads
 from redirector.fast_lane.templates import request_part
 
 GOOD = (
@@ -155,3 +155,12 @@ def test_what_is_kept_is_bounded() -> None:
         assert heads.read(lines_of(HOST, b"User-Agent: %d" % number)) is not None
     assert len(heads.lines) <= KEPT_MAX
     assert heads.read(lines_of(*GOOD)) is not None
+
+
+def test_a_head_of_more_lines_than_browsers_send_is_not_kept() -> None:
+    """Else a stranger decides how much memory each of what is kept takes."""
+    heads = Heads()
+    lines = lines_of(HOST, *[b"X: y"] * (LINES_MAX - 4))
+    assert len(lines) == LINES_MAX
+    assert heads.read(lines) is not None
+    assert heads.read(lines_of(HOST, *[b"X: y"] * (LINES_MAX - 3))) is None
