@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+from collections import deque
 from datetime import timedelta
 from typing import Final
 
-from redirector.journal.adoption import take_left_behind
+from redirector.journal.adoption import LockedJournal, OwnedJournal, take_left_behind
 from redirector.recalling import Place
 from redirector.shipments import Shipment, Shipments, seal_and_finish
 
@@ -24,12 +25,29 @@ async def end_left_behind(place: Place, workers: int, shipments: Shipments, own:
     while True:
         ending = sum(one is not own and one.journal.directory.parent == live for one in shipments)
         try:
-            left = take_left_behind(live, workers + ending, place.partitions, place.limits)
+            left = take_left_behind(live, workers + ending)
         except OSError:  # redirects go on whatever becomes of old journals
             log.exception("journals that were left behind cannot be looked through")
             return
         if left is not None:
             break
         await asyncio.sleep(LOOK_INTERVAL.total_seconds())
-    for one in left:
-        await seal_and_finish(shipments, one)
+    waiting = deque(left)
+    try:
+        while waiting:
+            if (owned := await _opened(waiting.popleft(), place)) is not None:
+                await seal_and_finish(shipments, owned)
+    finally:
+        for one in waiting:
+            one.let_go()
+
+
+async def _opened(locked: LockedJournal, place: Place) -> OwnedJournal | None:
+    """The journal, opened beside the event loop: it may take seconds, in which people are redirected."""
+    opening = asyncio.create_task(asyncio.to_thread(locked.open, place.partitions, place.limits))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        if (owned := await opening) is not None:
+            await owned.close()
+        raise

@@ -1,7 +1,8 @@
 """Who owns which journal: one live process a directory, held by flock.
 
 A starting worker adopts one that an earlier one left and continues its seqs; where nothing is left it makes a new
-journal. The lock dies with the process, however it dies. While one process chooses among journals, no other does.
+journal. The lock dies with the process, however it dies. While one process chooses among journals, no other does; to
+open the one that was chosen takes longer, up to seconds for a full segment, and nobody waits for that.
 """
 
 import contextlib
@@ -69,18 +70,46 @@ class OwnedJournal:
             os.close(self.lock)
 
 
+@dataclass(frozen=True, slots=True)
+class LockedJournal:
+    """The directory of a journal that is ours, and has yet to be opened."""
+
+    directory: Path
+    lock: int
+
+    def open(self, partitions: int, limits: Limits) -> OwnedJournal | None:
+        """The journal; None, and its lock let go of, where it cannot be continued."""
+        try:
+            return _opened(self.directory, self.lock, journal_of(self.directory), partitions, limits, now=utc_now)
+        except (SegmentError, OSError):
+            log.critical(
+                "%s cannot be continued and is left as it is; see docs/operations.md", self.directory, exc_info=True
+            )
+            return None
+
+    def let_go(self) -> None:
+        """Let others have it."""
+        os.close(self.lock)
+
+
 def take_journal(root: Path, partitions: int, limits: Limits) -> OwnedJournal:
     """The journal of a starting worker: the first under `root` that nobody owns, else a new one.
 
     Raises:
         PartitionsChangedError: it was made for another number of partitions.
     """
-    with _choosing(root):
-        left = _adoptable(root, partitions, limits)
-        return next(left, None) or new_journal(root, partitions, limits)
+    refused: set[Path] = set()
+    while True:
+        with _choosing(root):
+            chosen = next(_unowned(directory for directory in _not_done(root) if directory not in refused), None)
+            if chosen is None:
+                return new_journal(root, partitions, limits)
+        if (owned := chosen.open(partitions, limits)) is not None:
+            return owned
+        refused.add(chosen.directory)
 
 
-def take_left_behind(root: Path, owners: int, partitions: int, limits: Limits) -> Sequence[OwnedJournal] | None:
+def take_left_behind(root: Path, owners: int) -> Sequence[LockedJournal] | None:
     """What nobody owns under `root`, once `owners` journals have an owner; None until then.
 
     Before that, one that nobody owns may be that of a worker which is about to start.
@@ -88,7 +117,7 @@ def take_left_behind(root: Path, owners: int, partitions: int, limits: Limits) -
     with _choosing(root):
         if sum(_is_owned(directory) for directory in _not_done(root)) < owners:
             return None
-        return list(_adoptable(root, partitions, limits))
+        return list(_unowned(_not_done(root)))
 
 
 def adopt_all(root: Path, partitions: int, limits: Limits) -> Sequence[OwnedJournal]:
@@ -97,7 +126,8 @@ def adopt_all(root: Path, partitions: int, limits: Limits) -> Sequence[OwnedJour
     What is not named as a journal is (a copy that somebody made, `lost+found`) is left alone.
     """
     root.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
-    return list(_adoptable(root, partitions, limits))
+    unowned = _unowned(_not_done(root))
+    return [owned for one in unowned if (owned := one.open(partitions, limits)) is not None]
 
 
 def adopt(directory: Path, partitions: int, limits: Limits, *, done: bool = False) -> OwnedJournal | None:
@@ -105,18 +135,8 @@ def adopt(directory: Path, partitions: int, limits: Limits, *, done: bool = Fals
 
     One that was done or let go since the caller looked is not begun anew under its old id.
     """
-    try:
-        lock = _locked(directory)
-    except (JournalTakenError, FileNotFoundError):
-        return None
-    if is_done(directory) is not done:
-        os.close(lock)
-        return None
-    try:
-        return _opened(directory, lock, journal_of(directory), partitions, limits, now=utc_now)
-    except (SegmentError, OSError):
-        log.critical("%s cannot be continued and is left as it is; see docs/operations.md", directory, exc_info=True)
-        return None
+    locked = _lock(directory, done=done)
+    return None if locked is None else locked.open(partitions, limits)
 
 
 def journal_of(directory: Path) -> JournalId:
@@ -201,10 +221,24 @@ def _not_done(root: Path) -> Sequence[Path]:
     return sorted(path for path in root.iterdir() if _NAME.fullmatch(path.name) and not is_done(path))
 
 
-def _adoptable(root: Path, partitions: int, limits: Limits) -> Iterator[OwnedJournal]:
-    for directory in _not_done(root):
-        if (owned := adopt(directory, partitions, limits)) is not None:
-            yield owned
+def _unowned(directories: Iterable[Path]) -> Iterator[LockedJournal]:
+    """Those of `directories` that nobody owned; now they are ours."""
+    for directory in directories:
+        if (locked := _lock(directory, done=False)) is not None:
+            yield locked
+
+
+def _lock(directory: Path, *, done: bool) -> LockedJournal | None:
+    """The journal in `directory`, unless somebody owns it, it is not there, or it is not (or is) `done`."""
+    try:
+        lock = _locked(directory)
+    except (JournalTakenError, FileNotFoundError):
+        return None
+    locked = LockedJournal(directory, lock)
+    if is_done(directory) is not done:
+        locked.let_go()
+        return None
+    return locked
 
 
 @contextlib.contextmanager

@@ -1,13 +1,19 @@
 """What earlier workers left is taken over: one journal is written on, the others are sealed, shipped and let go."""
 
+import asyncio
+import threading
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 from pathlib import Path
 
+import pytest
+
 from link_events.events import Sealed
 from link_events.streams import PARTITIONS_DEFAULT
-from redirector.journal.adoption import adopt_all, is_done
+from redirector.journal import adoption
+from redirector.journal.adoption import adopt_all, is_done, new_journal
 from redirector.journal.journal import Limits
+from redirector.journal.recovery import Recovered, recover
 from stage.journals import clicks_in, events_in, logged_records, records_in
 from stage.redirectors import RunningRedirector, running_redirector
 from stage.waiting import eventually_async
@@ -58,5 +64,31 @@ async def test_journals_that_nobody_writes_any_more_end_sealed(database_dsn: str
         assert sum(len(clicks_in(directory)) for directory in directories) == 4
     adopted = adopt_all(journals / "live", PARTITIONS_DEFAULT, Limits())
     assert {one.journal.directory for one in adopted} == directories - left
+    for one in adopted:
+        await one.close()
+
+
+async def test_people_are_redirected_while_what_was_left_is_opened(
+    database_dsn: str, journals: Path, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may take seconds; a stop meanwhile leaves it to the next who starts."""
+    for one in [new_journal(journals / "live", PARTITIONS_DEFAULT, Limits()) for _ in range(3)]:
+        await one.close()
+    began, go_on = threading.Event(), threading.Event()
+
+    def recover_late(directory: Path) -> Recovered | None:
+        if threading.current_thread() is not threading.main_thread():
+            began.set()
+            go_on.wait(10)
+        return recover(directory)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(adoption, "recover", recover_late)
+        async with running_redirector(database_dsn, journals, key, **ONE_BEAT) as today:
+            assert await asyncio.to_thread(began.wait, 10)
+            await today.click((await today.issue())["code"])
+            asyncio.get_running_loop().call_soon(go_on.set)
+    adopted = adopt_all(journals / "live", PARTITIONS_DEFAULT, Limits())
+    assert len(adopted) == 3
     for one in adopted:
         await one.close()

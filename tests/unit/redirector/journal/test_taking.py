@@ -1,7 +1,13 @@
 """Workers on one disk: each takes one journal, and what more there is is left behind only when all have theirs."""
 
+import asyncio
+import threading
+from functools import partial
 from pathlib import Path
 
+import pytest
+
+from redirector.journal import adoption
 from redirector.journal.adoption import (
     OwnedJournal,
     adopt,
@@ -10,6 +16,8 @@ from redirector.journal.adoption import (
     take_journal,
     take_left_behind,
 )
+from redirector.journal.recovery import Recovered, recover
+from redirector.journal.segments import segment_path
 from stage.journals import JOURNAL, PARTITIONS, SMALL, append, opened
 
 
@@ -18,8 +26,14 @@ def take(root: Path) -> OwnedJournal:
 
 
 def left_behind(root: Path, owners: int) -> list[OwnedJournal] | None:
-    left = take_left_behind(root, owners, PARTITIONS, SMALL)
-    return None if left is None else list(left)
+    left = take_left_behind(root, owners)
+    return None if left is None else [owned for one in left if (owned := one.open(PARTITIONS, SMALL)) is not None]
+
+
+def _recover_late(began: threading.Event, go_on: threading.Event, directory: Path) -> Recovered | None:
+    began.set()
+    go_on.wait(10)
+    return recover(directory)
 
 
 async def test_each_worker_takes_one_and_a_new_one_where_none_is_left(tmp_path: Path) -> None:
@@ -32,6 +46,33 @@ async def test_each_worker_takes_one_and_a_new_one_where_none_is_left(tmp_path: 
     assert names[2] not in names[:2]
     for one in today:
         await one.close()
+
+
+async def test_no_worker_waits_for_another_to_open_its_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To read what a full segment holds takes seconds."""
+    for one in [take(tmp_path) for _ in range(2)]:
+        await one.close()
+    began, go_on = threading.Event(), threading.Event()
+    with monkeypatch.context() as patched:
+        patched.setattr(adoption, "recover", partial(_recover_late, began, go_on))
+        late = asyncio.create_task(asyncio.to_thread(take, tmp_path))
+        await asyncio.to_thread(began.wait, 10)
+    async with asyncio.timeout(10):
+        other = await asyncio.to_thread(take, tmp_path)
+        assert left_behind(tmp_path, 2) == []
+    go_on.set()
+    first = await late
+    assert first.journal.journal_id != other.journal.journal_id
+    for one in (first, other):
+        await one.close()
+
+
+async def test_what_cannot_be_continued_is_passed_over(tmp_path: Path) -> None:
+    """It is left as it is, and is nobody's."""
+    segment_path(tmp_path / JOURNAL.hex(), 1).mkdir(parents=True)
+    fresh = take(tmp_path)
+    assert fresh.journal.journal_id != JOURNAL
+    await fresh.close()
 
 
 async def test_what_nobody_has_is_left_behind_once_all_workers_have_theirs(tmp_path: Path) -> None:
