@@ -307,20 +307,21 @@ class Journal:
             target, current, finished = self.end, self._descriptor, tuple(self._left_unsynced)
             for descriptor in (*finished, current):
                 await self._sync_file(descriptor)
-            named = not finished or await self._try_sync(sync_directory, self.directory)
-            self._settle_synced(target, named=named)
+            if finished and not await self._try_sync(sync_directory, self.directory):
+                self._distrust(*finished[1:], current)  # new files without a name on the disk may be lost whole
+            self._settle_synced(target)
             del self._left_unsynced[: len(finished)]
             for descriptor in finished:
                 self._close(descriptor)
             self._synced = max(self._synced, target)
             self._synced_more.set()
 
-    def _settle_synced(self, target: Position, *, named: bool) -> None:
-        """Let go who waits for a sync up to `target`. A new file that is not `named` on the disk may be lost whole."""
+    def _settle_synced(self, target: Position) -> None:
+        """Let go who waits for a sync up to `target`."""
         due = [one for one in self._unsynced if one.end <= target]
         del self._unsynced[: len(due)]
         for one in due:
-            is_safe = named and one.descriptor not in self._failed_descriptors
+            is_safe = one.descriptor not in self._failed_descriptors
             one.settle(None if is_safe else JournalUnsyncedError("the journal could not be synced"))
 
     async def _sync_file(self, descriptor: int) -> None:
@@ -329,10 +330,13 @@ class Journal:
         A failed sync is never tried again: the kernel may have dropped the pages that it could not write, and would
         then call them clean. What can still be read is shipped; what follows goes into a new segment.
         """
-        if descriptor in self._failed_descriptors or await self._try_sync(os.fdatasync, descriptor):
-            return
-        self._failed_descriptors.add(descriptor)
-        if descriptor == self._descriptor:
+        if descriptor not in self._failed_descriptors and not await self._try_sync(os.fdatasync, descriptor):
+            self._distrust(descriptor)
+
+    def _distrust(self, *descriptors: int) -> None:
+        """Nothing in these files is safe from a power loss, and nothing more is written to them."""
+        self._failed_descriptors.update(descriptors)
+        if self._descriptor in descriptors:
             self._segment_room = self._end
 
     async def _try_sync(self, sync: Callable[[Any], None], what: int | Path) -> bool:

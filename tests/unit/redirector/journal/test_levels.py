@@ -7,10 +7,12 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import NoneType
 
 import pytest
 
 from link_events.identity import Seq
+from redirector.journal import journal as journal_module
 from redirector.journal.adoption import OwnedJournal
 from redirector.journal.frames import Frame, pack_frame
 from redirector.journal.journal import Journal, JournalFullError, JournalLevel, JournalUnsyncedError, Limits, utc_now
@@ -145,6 +147,27 @@ async def test_a_sync_that_fails_is_told_to_those_who_wait_for_it(
     assert after.settled == [None]
     assert [payload for _, _, payload in texts_in(journal)] == [b"early", b"meanwhile", b"after"]
     assert journal.sync_failures == 1
+
+
+async def test_nothing_in_a_file_whose_name_could_not_be_synced_is_safe(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what was in it then nor what comes later, which goes into the next file."""
+    journal.level = JournalLevel.DISK
+    before = Together(journal, "x" * 600)
+    unnamed = Together(journal, "y" * 600)
+    with monkeypatch.context() as patched:
+        patched.setattr(journal_module, "sync_directory", _refuse)
+        await journal.sync()
+    later = Together(journal, "later")
+    await journal.sync()
+    assert [type(one.settled[0]) for one in (before, unnamed, later)] == [NoneType, JournalUnsyncedError, NoneType]
+    assert journal.end.segment == 3
+    assert [payload[:1] for _, _, payload in texts_in(journal)] == [b"x", b"y", b"l"]
+
+
+def _refuse(_directory: Path) -> None:
+    raise OSError(errno.EIO, "Input/output error")
 
 
 async def test_a_closed_journal_has_told_everybody(tmp_path: Path) -> None:
