@@ -109,7 +109,14 @@ class BoundedHeads(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """What follows is a body."""
+        """What follows is a body.
+
+        Raises:
+            ValueError: the head names no host, or several (RFC 9112, 3.2). The parser ends with it: 400.
+        """
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+            raise ValueError("a request names one host")
         self._in_head = self._counting = False
         self._expect_body()
         # uvicorn drops what came together with a refused upgrade; fed in pieces it would be read as a request.

@@ -53,6 +53,18 @@ async def test_a_head_past_the_bound_is_refused_and_the_connection_closed(connec
     assert b"\r\ncontent-length: 0\r\n" in answer
 
 
+@pytest.mark.parametrize("hosts", [b"", b"host: here\r\nHost: there\r\n", b"host: here\r\nhost: here\r\n"])
+async def test_a_head_that_does_not_name_one_host_is_refused(connection: Connection, hosts: bytes) -> None:
+    """RFC 9112, 3.2: somebody on the way may have read another one than we would. HTTP/1.0 knows no Host."""
+    await connection.send(b"GET / HTTP/1.1\r\n" + hosts + b"\r\n")
+    assert (await connection.rest()).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+async def test_a_head_of_http_1_0_need_not_name_a_host(connection: Connection) -> None:
+    await connection.send(b"GET / HTTP/1.0\r\n\r\n")
+    assert (await connection.rest()).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
 async def test_many_small_headers_in_many_pieces_are_counted_together(connection: Connection) -> None:
     await connection.send(LEAST[:-2])
     left = HEAD_BYTES_MAX + 1 - len(LEAST[:-2])
@@ -96,17 +108,18 @@ async def test_bodies_are_not_counted(connection: Connection, *, chunked: bool) 
     size = 5_000_000
     how = b"transfer-encoding: chunked" if chunked else b"content-length: %d" % size
     chunks = b"%x\r\n%b\r\n" % (size // 50, b"x" * (size // 50)) * 50 + b"0\r\nlast: one\r\n\r\n"
-    await connection.send(b"POST / HTTP/1.1\r\n" + how + b"\r\n\r\n" + (chunks if chunked else b"x" * size) + LEAST)
+    head = b"POST / HTTP/1.1\r\nhost: here\r\n" + how + b"\r\n\r\n"
+    await connection.send(head + (chunks if chunked else b"x" * size) + LEAST)
     assert (await connection.answer()).startswith(b"POST %d " % size)
     assert await connection.answer() == b"GET 0 1"
 
 
 async def test_what_came_together_with_a_refused_upgrade_is_no_request(connection: Connection) -> None:
     """As without pieces: uvicorn drops it."""
-    upgrade = b"GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: any\r\n\r\n"
-    filler = b"GET / HTTP/1.1\r\nx: " + b"x" * (PIECE_BYTES - len(upgrade) - 23) + b"\r\n\r\n"
+    upgrade = b"GET / HTTP/1.1\r\nhost: here\r\nconnection: upgrade\r\nupgrade: any\r\n\r\n"
+    filler = b"GET / HTTP/1.1\r\nhost: here\r\nx: " + b"x" * (PIECE_BYTES - len(upgrade) - 35) + b"\r\n\r\n"
     await connection.send(upgrade + filler + LEAST)
-    assert await connection.answer() == b"GET 0 2"
+    assert await connection.answer() == b"GET 0 3"
     await connection.send(LEAST)
     assert await connection.answer() == b"GET 0 1"
     connection.writer.write_eof()
@@ -114,7 +127,7 @@ async def test_what_came_together_with_a_refused_upgrade_is_no_request(connectio
 
 
 async def test_endless_trailers_close_the_connection(connection: Connection) -> None:
-    await connection.send(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: ")
+    await connection.send(b"POST / HTTP/1.1\r\nhost: here\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: ")
     with contextlib.suppress(ConnectionError):
         await connection.send(b"x" * (HEAD_BYTES_MAX + PIECE_BYTES))
         assert await connection.rest() == b""
