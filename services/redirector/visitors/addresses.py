@@ -69,7 +69,8 @@ def network_named(text: str) -> Network:
     try:
         network = ip_network(text)
     except ValueError:
-        raise ValueError("must hold networks like 10.1.0.0/16 or 2001:db8::/32, or addresses; a * is none") from None
+        form = "networks like 10.1.0.0/16 or 2001:db8::/32, with no bits behind their length, or addresses"
+        raise ValueError(f"must hold {form}; a * is none") from None
     if isinstance(network, IPv6Network) and network.subnet_of(_ALL_IPV4):
         network = IPv4Network((network.network_address.packed[-4:], network.prefixlen - _ALL_IPV4.prefixlen))
     if network.prefixlen < _PREFIX_BITS_MIN[network.version] or network.overlaps(_ALL_IPV4):
