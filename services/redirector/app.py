@@ -41,6 +41,7 @@ from redirector.fast_lane.connection import LaneConnection, keep_swept
 from redirector.fast_lane.lane import FastLane
 from redirector.fast_lane.prepared import Preparing
 from redirector.finding import LinkFinder
+from redirector.following import look_first
 from redirector.heartbeats import keep_beating
 from redirector.imports.importing import Importer, ImportPlace
 from redirector.imports.store import PlanStore
@@ -152,6 +153,8 @@ async def running(settings: RedirectorSettings, failures: Failures) -> AsyncIter
     shipments = Shipments(event_log, settings.journal_retention, metrics.shipping, failures)
     own = await _start_journals(settings, shipments)
     service = _assemble(settings, pool, metrics, shipments, own)
+    if service.salts.today_is_local or service.keys.ring is None:  # the first clicks are as all others
+        await look_first(service.programme.look, service.keys.look, service.salts.look)
     jobs: dict[str, Coroutine[Any, Any, None]] = {
         "sweeping connections": keep_swept(service.connections, settings.idle_seconds),
         "heartbeats": keep_beating(own.journal, settings.heartbeat_interval),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from http_api.serving import cancel_all
 from redirector.kept import KeptFile
 from redirector.programme.following import FollowedProgramme
 from redirector.programme.store import Programme, ProgrammeStore
-from stage.redirectors import running_redirector
+from stage.redirectors import RunningRedirector, running_redirector
 from stage.waiting import eventually_async
 
 AWAY: Final = "postgresql://127.0.0.1:1/nowhere"
@@ -73,6 +74,24 @@ async def test_a_start_without_postgres_knows_the_programme(
         await eventually_async(kept, what="the zone is on the disk")
     async with running_redirector(AWAY, journals, key) as one:
         assert one.service.programme.zone.key == BERLIN
+
+
+async def test_the_first_redirect_of_a_redirector_without_a_past_is_as_any_other(
+    redirector: RunningRedirector, pool: Pool, key: str, database_dsn: str, tmp_path: Path
+) -> None:
+    """It heard of programme, keys and salts first, and waits for none of them where Postgres is away."""
+    code = (await redirector.issue())["code"]
+    async with connected(pool) as connection:
+        await connection.execute("UPDATE programme SET click_id_name = 'theirs', timezone = $1", BERLIN)
+    async with running_redirector(database_dsn, tmp_path / "new", key) as new:
+        answer = await new.click(code)
+        [click] = new.new_clicks()
+        assert "?theirs=" in answer.headers["location"]
+        assert click.visitor
+        assert not click.visitor_local
+        assert new.service.programme.zone.key == BERLIN
+    async with running_redirector(AWAY, tmp_path / "alone", key) as alone:
+        assert (await alone.click(code)).status_code == HTTPStatus.SERVICE_UNAVAILABLE
 
 
 async def test_a_zone_that_this_version_does_not_know_changes_nothing(
