@@ -23,6 +23,9 @@ REFERRER_ORIGIN_CHARS_MAX: Final = 261
 LANGUAGE_CHARS_MAX: Final = 35
 """A language tag; RFC 5646 §4.4.1 asks for room for at least 35 characters."""
 
+VISITOR_CHARS_MAX: Final = 64
+"""Twice what we write. A visitor is part of a key in Postgres, which takes no long ones."""
+
 SIGNAL_HEADERS: Final = (
     "sec-purpose",
     "purpose",

@@ -16,6 +16,7 @@ from link_events.events import (
     REFERRER_ORIGIN_CHARS_MAX,
     SIGNAL_CHARS_MAX,
     USER_AGENT_CHARS_MAX,
+    VISITOR_CHARS_MAX,
     Click,
     Event,
     EventType,
@@ -91,7 +92,7 @@ def _read_click(fields: tuple[Any, ...], visitor_local: Any, time: str, captured
         and (country is None or type(country) is str)
         and type(networks) is list
         and (network_key is None or type(network_key) is str)
-        and (visitor is None or type(visitor) is str)
+        and (visitor is None or (type(visitor) is str and len(visitor) <= VISITOR_CHARS_MAX))
     ):
         return None
     for text in signals.values():

@@ -22,6 +22,7 @@ from link_events.events import (
     SIGNAL_CHARS_MAX,
     SIGNAL_HEADERS,
     USER_AGENT_CHARS_MAX,
+    VISITOR_CHARS_MAX,
     EventData,
     EventType,
 )
@@ -157,6 +158,7 @@ def test_the_schemas_draw_the_lines_where_the_code_does() -> None:
         "user_agent": USER_AGENT_CHARS_MAX,
         "referrer_origin": REFERRER_ORIGIN_CHARS_MAX,
         "language": LANGUAGE_CHARS_MAX,
+        "visitor": VISITOR_CHARS_MAX,
     }
     assert tuple(click["signals"]["properties"]) == SIGNAL_HEADERS
     assert header["maxLength"] == SIGNAL_CHARS_MAX
