@@ -33,7 +33,7 @@ INSERT_LINKS: Final = Path(__file__).with_name("insert_links.sql")
 
 @dataclass(frozen=True)
 class Rounds:
-    """How often and for how long each candidate is measured; where `only` names some, those whose names hold one."""
+    """How often and for how long each candidate is measured; where `only` has some, those whose names hold one, in capitals or not."""
 
     count: int = 3
     seconds: int = 6
@@ -130,7 +130,7 @@ async def insert_links(dsn: str, codes: list[str]) -> None:
 def chosen(rounds: Rounds) -> list[Candidate]:
     """The candidates that are to be measured."""
     wanted = rounds.only or [""]
-    return [one for one in candidates() if any(text in one.name for text in wanted)]
+    return [one for one in candidates() if any(text.casefold() in one.name.casefold() for text in wanted)]
 
 
 def start(candidate: Candidate, site: Site, held: ExitStack) -> Contender | None:

@@ -19,6 +19,7 @@ from typing import Final
 import pytest
 
 from aggregation import measure_aggregation, measure_aggregation_kafka
+from candidates import candidates
 from database.migrations import migrate
 from event_log.postgres import create_streams
 from figures import Table
@@ -29,7 +30,7 @@ from link_events.streams import PARTITIONS_DEFAULT
 from machine import machine
 from parts import measure_parts
 from rebuilding import measure_rebuilding
-from redirects import Rounds, measure_redirects
+from redirects import Rounds, chosen, measure_redirects
 from scanning import measure_scanning
 from shipping import measure_shipping_kafka
 from stage.postgres import FAST, Server, launched_postgres
@@ -60,6 +61,8 @@ def main() -> None:
         sys.exit("The benchmarks need taskset (Debian: util-linux).")
     rounds = LOOK if asked.look else Rounds()
     rounds = Rounds(asked.rounds or rounds.count, asked.seconds or rounds.seconds, asked.only)
+    if not chosen(rounds):
+        sys.exit(f"--only: none of them is in the name of a candidate ({'; '.join(one.name for one in candidates())}).")
     in_rounds = {
         "redirects": partial(measure_redirects, rounds=rounds),
         "scanning": partial(measure_scanning, rounds=rounds),

@@ -7,7 +7,7 @@ import pytest
 from browsers import codes, each_code_once
 from candidates import DESTINATION, QUERY, Candidate, Running, Site, candidates
 from looking import look_at_answers
-from redirects import Contender
+from redirects import Contender, Rounds, chosen
 
 LOOKED_AT = 200
 YARDSTICKS = [one for one in candidates() if not one.ours]
@@ -26,6 +26,11 @@ def test_a_yardstick_redirects_each_code_and_records_what_it_says(yardstick: Can
         before = running.clicks() if running.clicks else 0
         assert look_at_answers(running.url, each_code_once()[:LOOKED_AT]) == LOOKED_AT
         assert running.clicks is None or running.clicks() - before == LOOKED_AT
+
+
+@pytest.mark.parametrize(("only", "names"), [("go net", ["Go net/http, a JSON line a click"]), ("nobody", [])])
+def test_candidates_are_named_in_part_in_capitals_or_not(only: str, names: list[str]) -> None:
+    assert [one.name for one in chosen(Rounds(only=[only]))] == names
 
 
 def test_an_answer_that_leads_elsewhere_is_noticed(site: Site) -> None:
