@@ -33,7 +33,10 @@ INSERT_LINKS: Final = Path(__file__).with_name("insert_links.sql")
 
 @dataclass(frozen=True)
 class Rounds:
-    """How often and for how long each candidate is measured; where `only` has some, those whose names hold one, in capitals or not."""
+    """How often and for how long each candidate is measured; where `only` has some, those whose names hold one.
+
+    Capitals are all the same.
+    """
 
     count: int = 3
     seconds: int = 6
