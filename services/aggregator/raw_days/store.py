@@ -55,7 +55,10 @@ class RawDayStore:
 
 
 async def hold_raw_clicks(connection: Connection) -> None:
-    """No raw click is let go until the caller's transaction ends. To be its first statement, before its snapshot."""
+    """No raw click is let go until the caller's transaction ends.
+
+    The first statement of one that has a single snapshot; in one that holds partitions, the next after that.
+    """
     await connection.execute(_SQL["hold_raw"])
 
 

@@ -21,6 +21,8 @@ from aggregator.checking.store import ComparingStore, raw_dates
 from aggregator.counts.tables import CountsTable
 from aggregator.errors import CountsAlteredError, RebuildRunningError
 from aggregator.programme.store import read_programme
+from aggregator.raw_days.horizon import is_beyond
+from aggregator.raw_days.store import hold_raw_clicks, read_horizon
 from database.pool import connected_once, only_row
 from database.queries import load_queries
 
@@ -63,13 +65,17 @@ class RebuildSession:
     async def mend_slots(self, day: date) -> int:
         """Have the slots of a local day held by their first counted clicks; how many were not.
 
-        A step of its own, for which batches wait: a batch that asks a wrong slot would judge wrongly.
+        A step of its own, for which batches wait: a batch that asks a wrong slot would judge wrongly. Where raw clicks
+        of the day were let go meanwhile, nobody knows any more which came first, and its slots stay as they are.
         """
         connection: Any = self._connection  # a pool's have the same methods, and are of another type
         async with connection.transaction():
             await hold_every_partition(connection)
-            programme = await read_programme(connection)
-            count: int = await connection.fetchval(_SQL["mend_slots"], day, *raw_dates(day, programme.calendar))
+            await hold_raw_clicks(connection)
+            first, last = raw_dates(day, (await read_programme(connection)).calendar)
+            if is_beyond(first, await read_horizon(connection)):
+                return 0
+            count: int = await connection.fetchval(_SQL["mend_slots"], day, first, last)
         return count
 
     async def keep(self, differences: Sequence[Difference]) -> None:

@@ -9,10 +9,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from advolink.__main__ import main
+from aggregator.raw_days.store import RawDayStore
+from aggregator.rebuilding.store import rebuild_session
 from stage.events import PLAIN_CLICK
 from stage.journaling import Pen
 from stage.pipe import Pipe
-from stage.sql import execute
+from stage.sql import execute, fetch
 
 DAMAGES = {
     "gone": ("DELETE FROM slot WHERE visitor = 'v'", 1),
@@ -45,3 +47,14 @@ async def test_wrong_slots_are_found_and_mended(pipe: Pipe, damage: str, slots: 
     assert (await _said(pipe, "check")).exit_code == 0
     await pipe.take(pen.write(replace(PLAIN_CLICK, visitor="v")))
     assert await pipe.drift() == []
+
+
+async def test_slots_stay_whose_raw_clicks_were_let_go_since_they_were_looked_at(pipe: Pipe) -> None:
+    """Who holds one holds it on: else the next of the visitor's clicks would count again."""
+    await pipe.take(Pen().write(replace(PLAIN_CLICK, visitor="v")))
+    held = await fetch(pipe.dsn, "SELECT * FROM slot")
+    assert len(held) == 1
+    async with rebuild_session(pipe.dsn) as session:
+        assert await RawDayStore(pipe.pool).let_go(PLAIN_CLICK.occurred_at.date())
+        assert await session.mend_slots(PLAIN_CLICK.occurred_at.date()) == 0
+    assert await fetch(pipe.dsn, "SELECT * FROM slot") == held
