@@ -250,7 +250,7 @@ def _assemble(
         finder,
         Preparing(journal, programme, click_ids),
         journal,
-        identify=clients.identify_agent,
+        clients=clients,
         click_ids=click_ids,
         full_policy=settings.journal_full_policy,
         metrics=metrics.redirect,

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from link_events.events import SIGNAL_HEADERS
-from redirector.fast_lane.templates import request_part
+from redirector.fast_lane.templates import GET_PART, header_part, signals_part
 from redirector.self_clicks.own_clicks import COOKIE_NAME
+from redirector.visitors.clients import agent_bytes
 
 HEAD_BYTES_MAX: Final = 8192
 """Browsers send a tenth of it."""
@@ -24,15 +25,19 @@ LINES_MAX: Final = 64
 """Browsers send twenty, and proxies add some. Eight thousand heads of a thousand lines each would take 400 MB."""
 
 KEPT_MAX: Final = 8192
-"""Lines, and heads made of them: beyond, all are forgotten and learnt anew, in some microseconds a request. No more
-than 50 MiB, whatever is sent."""
+"""Lines: beyond, all are forgotten and learnt anew. And heads made of them: the older half goes. No more than 80
+MiB, whatever is sent."""
+
+SIGNALS_MAX: Final = 256
+"""What browsers say together of how they fetch are some ten."""
 
 _LINE: Final = re.compile(rb"([A-Za-z0-9-]+): ([!-~](?:[ -~]*[!-~])?)")
 """A header as clients write it: a narrow name, one space, and a value of printable ASCII (RFC 9110 allows more)."""
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._:\[\]-]+")
 
-_SAID: Final = frozenset({"user-agent", "accept-language", "referer", *SIGNAL_HEADERS})
+_SIGNALS: Final = frozenset(SIGNAL_HEADERS)
+_SAID: Final = frozenset({"user-agent", "accept-language", "referer"}) | _SIGNALS
 """What a click takes from its request."""
 
 _SILENT: Final = frozenset({
@@ -60,25 +65,38 @@ _KNOWN_NAMES: Final = _SAID | _SILENT | _NEVER | {"host", "connection"}
 
 _FORWARDED: Final = b"X-Forwarded-For: "
 _FORWARDED_FROM: Final = len(_FORWARDED)
+_PLAINLY_FORWARDED: Final = re.compile(rb"X-Forwarded-For: [0-9a-f.:]+").fullmatch
+"""One address: good, and told from other lines at half the price."""
 
 _OUR_COOKIE: Final = COOKIE_NAME.encode()
 
 
 class Line:
-    """What one line says. Told from others by being another object, which is quick to hash."""
+    """What one line says. Told from others by being another object, which is quick to hash.
 
-    __slots__ = ("name", "value")
+    `part`: what of a click's JSON comes from it, and `kept`: what the click keeps of it, where it is no signal.
+    """
 
-    def __init__(self, name: str, value: str = "") -> None:
+    __slots__ = ("kept", "name", "part", "value")
+
+    def __init__(self, name: str, value: str = "", part: str = "", kept: str | None = None) -> None:
         self.name = name
         self.value = value
+        self.part = part
+        self.kept = kept
 
+
+Key = tuple[Line | None, ...]
+"""The lines of a head, None where one is not known."""
 
 SILENT: Final = Line("")
 HOST: Final = Line("host")
 KEEP: Final = Line("connection", "keep-alive")
 CLOSE: Final = Line("connection", "close")
 UNKEPT: Final = Line("")
+NO_USER_AGENT: Final = Line("user-agent", "", *header_part("user-agent", None))
+NO_REFERRER: Final = Line("referer", "", *header_part("referer", None))
+NO_LANGUAGE: Final = Line("accept-language", "", *header_part("accept-language", None))
 
 
 @dataclass(slots=True)
@@ -100,9 +118,15 @@ class Heads:
 
     def __init__(self) -> None:
         self.lines: dict[bytes, Line] = {}
-        self._heads: dict[tuple[Line | None, ...], Head] = {}
+        self._heads: dict[Key, Head] = {}
+        self._older_heads: dict[Key, Head] = {}
+        self._signals: dict[tuple[Line, ...], str] = {}
         self._line = self.lines.get
-        self._head = self._heads.get
+
+    @property
+    def heads_kept(self) -> int:
+        """How many heads are remembered."""
+        return len(self._heads) + len(self._older_heads)
 
     def read(self, lines: list[bytes]) -> tuple[Head, str] | None:
         """What a head says, and its X-Forwarded-For (empty without one); None where it is not plain.
@@ -110,7 +134,10 @@ class Heads:
         `lines` are the request line, which is not looked at, the headers, and two that are empty: what a whole head is
         when it is split at its line ends.
         """
-        head = self._head(tuple(map(self._line, lines)))
+        if len(lines) > LINES_MAX:
+            return None
+        key = tuple(map(self._line, lines))
+        head = self._heads.get(key) or self._compose(key)
         forwarded = None if head is None else _forwarded(head, lines)
         if head is None or forwarded is None:
             head = self._learn(lines)
@@ -119,11 +146,9 @@ class Heads:
 
     def _learn(self, lines: list[bytes]) -> Head | None:
         """Check each line, keep those that may be kept, and what they say together."""
-        if len(lines) > LINES_MAX:
-            return None
-        if len(self.lines) + len(lines) > KEPT_MAX or len(self._heads) >= KEPT_MAX:
+        if len(self.lines) + len(lines) > KEPT_MAX:
             self.lines.clear()
-            self._heads.clear()
+            self._forget_heads()
         for text in lines[1:-2]:
             if text not in self.lines:
                 told = _read_line(text)
@@ -131,11 +156,43 @@ class Heads:
                     return None
                 if told is not UNKEPT:
                     self.lines[text] = told
-        key = tuple(map(self._line, lines))
-        head = _head_of(key)
-        if head is not None:
-            self._heads[key] = head
+        return self._compose(tuple(map(self._line, lines)))
+
+    def _compose(self, key: Key) -> Head | None:
+        """What lines that are known say together. Those that are not are left to be read each time."""
+        head = self._older_heads.get(key)
+        if head is None:
+            told = [line for line in key if line is not None and line is not SILENT]
+            named = {line.name: line for line in told}
+            if len(named) < len(told) or "host" not in named or key[0] or key[-1]:
+                return None
+            user_agent = named.get("user-agent", NO_USER_AGENT)
+            language = named.get("accept-language", NO_LANGUAGE)
+            signals = self._signals_part(tuple([line for line in told if line.name in _SIGNALS]))
+            head = Head(
+                tuple([at for at in range(1, len(key) - 2) if key[at] is None]),
+                f"{GET_PART}{user_agent.part}{named.get('referer', NO_REFERRER).part}{language.part}{signals}",
+                agent_bytes(user_agent.kept, language.kept),
+                named.get("connection") is CLOSE,
+            )
+        if len(self._heads) >= KEPT_MAX:
+            self._older_heads, self._heads = self._heads, {}
+        self._heads[key] = head
         return head
+
+    def _signals_part(self, signals: tuple[Line, ...]) -> str:
+        part = self._signals.get(signals)
+        if part is None:
+            if len(self._signals) >= SIGNALS_MAX:
+                self._signals.clear()
+            part = self._signals[signals] = signals_part({line.name: line.value for line in signals})
+        return part
+
+    def _forget_heads(self) -> None:
+        """Let go of what was made of lines that are no longer known."""
+        self._heads.clear()
+        self._older_heads.clear()
+        self._signals.clear()
 
 
 def _read_line(text: bytes) -> Line | None:
@@ -145,7 +202,7 @@ def _read_line(text: bytes) -> Line | None:
         return None
     name, value = parts[1].decode().lower(), parts[2].decode()
     if name in _SAID:
-        return Line(name, value)
+        return Line(name, value) if name in _SIGNALS else Line(name, value, *header_part(name, value))
     if name in _SILENT:
         return SILENT
     if name == "host":
@@ -155,20 +212,14 @@ def _read_line(text: bytes) -> Line | None:
     return None if name in _NEVER else UNKEPT
 
 
-def _head_of(key: tuple[Line | None, ...]) -> Head | None:
-    lines = [line for line in key if line is not None and line is not SILENT]
-    named = {line.name: line.value for line in lines}
-    if len(named) < len(lines) or "host" not in named or any((key[0], *key[-2:])):
-        return None
-    unkept = tuple(at for at in range(1, len(key) - 2) if key[at] is None)
-    return Head(unkept, *request_part(named), closes=named.get("connection") == "close")
-
-
 def _forwarded(head: Head, lines: list[bytes]) -> str | None:
     """X-Forwarded-For among the lines that are read each time, or nothing; None where one of them is not plain."""
     forwarded = ""
     for at in head.unkept:
         text = lines[at]
+        if not forwarded and _PLAINLY_FORWARDED(text) and len(text) <= LINE_BYTES_MAX:
+            forwarded = text[_FORWARDED_FROM:].decode()
+            continue
         if not _LINE.fullmatch(text) or len(text) > LINE_BYTES_MAX:
             return None
         if not forwarded and text.startswith(_FORWARDED):

@@ -18,7 +18,7 @@ from typing import Final
 from link_events.click_ids import utc_day_of
 from link_events.identity import Code, Seq
 from link_events.streams import Stream
-from redirector.fast_lane.answers import TURNED_AWAY, beginning
+from redirector.fast_lane.answers import TURNED_AWAY, beginning, redirection
 from redirector.fast_lane.asking import Asker
 from redirector.fast_lane.heads import Head, Heads
 from redirector.fast_lane.prepared import PreparedLink, Preparing
@@ -32,10 +32,7 @@ from redirector.links.memory import LinkMemory
 from redirector.metrics import RedirectMetrics
 from redirector.settings import FullPolicy
 from redirector.signing.click_ids import ClickIds
-from redirector.visitors.client import Client
-
-IdentifyAgent = Callable[[str | None, str | None, bytes, datetime], Client]
-"""`Clients.identify_agent`."""
+from redirector.visitors.clients import Clients
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +63,14 @@ class Tick:
         self.seqs: list[Seq] = []
         """Those of their clicks, once these are packed."""
 
-    def pack(self, identify: IdentifyAgent, next_seqs: dict[Slice, Seq], captured_at: datetime) -> list[bytes]:
+    def pack(self, clients: Clients, next_seqs: dict[Slice, Seq], captured_at: datetime) -> list[bytes]:
         """The frames of the clicks."""
         occurred, captured = instant_text(self.instant), instant_text(captured_at)
         captured_us = microseconds(captured_at)
+        day, identify = clients.day_of(self.instant), clients.identify_on
         frames: list[bytes] = []
         for asker, link, head, forwarded_for in self.asked:
-            client = identify(asker.peer, forwarded_for or None, head.agent, self.instant)
+            client = identify(day, asker.peer, forwarded_for or None, head.agent)
             slice_, parts = link.slice_, link.parts
             seq = next_seqs.get(slice_, Seq(1))
             next_seqs[slice_] = Seq(seq + 1)
@@ -96,7 +94,7 @@ class FastLane:
         preparing: Preparing,
         journal: Journal,
         *,
-        identify: IdentifyAgent,
+        clients: Clients,
         click_ids: ClickIds,
         full_policy: FullPolicy,
         metrics: RedirectMetrics,
@@ -108,7 +106,7 @@ class FastLane:
         self._read_head = heads.read
         self._unknown = UnknownCodes(finder, heads, metrics)
         self._journal = journal
-        self._identify = identify
+        self._clients = clients
         self._issue = click_ids.issue
         self._full_policy = full_policy
         self._metrics = metrics
@@ -153,7 +151,7 @@ class FastLane:
         if tick is None:
             return
         try:
-            self._journal.append_together(tick.instant, partial(tick.pack, self._identify), partial(self._answer, tick))
+            self._journal.append_together(tick.instant, partial(tick.pack, self._clients), partial(self._answer, tick))
         except Exception:
             for asker, *_ in tick.asked:
                 asker.give_up()
@@ -183,5 +181,8 @@ class FastLane:
         for (asker, link, head, _), seq in zip(tick.asked, tick.seqs, strict=True):
             around = link.around_click_id
             click_id = issue(link.slice_[1], seq, utc_day) if recorded and around is not None else None
-            rest = link.answer if around is None or click_id is None else f"{around[0]}{click_id}{around[1]}"
-            asker.answer(f"{begin}{rest}".encode(), b"", closes=head.closes)
+            if around is None or click_id is None:
+                answer = f"{begin}{redirection(link.destination)}"
+            else:
+                answer = f"{begin}{around[0]}{click_id}{around[1]}"
+            asker.answer(answer.encode(), b"", closes=head.closes)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from sys import intern
 
 from link_events.streams import Stream, partition_of
 from redirector.fast_lane.answers import redirection
@@ -23,10 +24,9 @@ class PreparedLink:
     slice_: Slice
     parts: LinkParts
     expires_at: datetime | None
-    answer: str
-    """What follows the date in an answer without a click id."""
+    destination: str
     around_click_id: tuple[str, str] | None
-    """The same around a click id, where the link carries one."""
+    """What follows the date in an answer around a click id, where the link carries one."""
 
 
 class Preparing:
@@ -55,7 +55,7 @@ class Preparing:
             (Stream.CLICKS, partition),
             link_parts(link, self._journal.journal_id, partition),
             link.expires_at,
-            redirection(link.destination),
+            link.destination,
             None if around is None else _split(*around),
         )
 
@@ -63,4 +63,4 @@ class Preparing:
 def _split(before: str, behind: str) -> tuple[str, str]:
     mark = "\0"  # no destination holds one
     begin, _, end = redirection(f"{before}{mark}{behind}").partition(mark)
-    return begin, end
+    return begin, intern(end)

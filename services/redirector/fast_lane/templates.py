@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from sys import intern
 from typing import Final
 
 from link_events.codec import encode
@@ -18,7 +19,6 @@ from link_events.streams import Partition, Stream
 from redirector.capture import Request, capture_click
 from redirector.links.link import Link
 from redirector.visitors.client import Client
-from redirector.visitors.clients import agent_bytes
 
 _ANY_INSTANT: Final = datetime(2022, 1, 1, 12, 0, 0, 1, tzinfo=UTC)
 _ANY_INSTANT_TEXT: Final = "2022-01-01T12:00:00.000001Z"
@@ -39,8 +39,17 @@ _ANY_LINK: Final = Link(
     change=1,
 )
 _REQUEST_BEGINS: Final = ',"method":'
+_SIGNALS_BEGIN: Final = ',"signals":'
 _CLIENT_BEGINS: Final = ',"country":'
 _LAST_BEGINS: Final = ',"self":'
+
+
+_HEADER_FIELDS: Final = {
+    "user-agent": ("user_agent", ',"user_agent":', ',"referrer_origin":'),
+    "referer": ("referrer_origin", ',"referrer_origin":', ',"language":'),
+    "accept-language": ("language", ',"language":', _SIGNALS_BEGIN),
+}
+"""Header → the click's field, and between what its part stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +72,25 @@ def link_parts(link: Link, journal: JournalId, partition: Partition) -> LinkPart
     before_time, before_occurred, rest = rest.split(_ANY_INSTANT_TEXT, 2)
     return LinkParts(
         before_seq + origin.event_id[:-1],
-        '"' + before_time,
-        before_occurred,
+        intern('"' + before_time),  # what all links have alike is there once, and stays in the processor's caches
+        intern(before_occurred),
         rest[: rest.index(_REQUEST_BEGINS)],
-        text[text.index(_LAST_BEGINS) :],
+        intern(text[text.index(_LAST_BEGINS) :]),
     )
 
 
-def request_part(headers: Mapping[str, str]) -> tuple[str, bytes]:
-    """The part that a GET's headers make, and what of them tells clients apart."""
+def header_part(name: str, value: str | None) -> tuple[str, str | None]:
+    """The part that a header makes which is no signal, or that there is none; and what a click keeps of it."""
+    headers = {} if value is None else {name: value}
     click = capture_click(Request("GET", headers), _ANY_LINK, LinkState.ACTIVE, _ANY_INSTANT)
-    return _between(click, _REQUEST_BEGINS, _CLIENT_BEGINS), agent_bytes(click.user_agent, click.language)
+    field, begin, end = _HEADER_FIELDS[name]
+    return _between(click, begin, end), getattr(click, field)
+
+
+def signals_part(signals: Mapping[str, str]) -> str:
+    """The part that the headers of SIGNAL_HEADERS make."""
+    click = capture_click(Request("GET", signals), _ANY_LINK, LinkState.ACTIVE, _ANY_INSTANT)
+    return _between(click, _SIGNALS_BEGIN, _CLIENT_BEGINS)
 
 
 def client_part(client: Client) -> str:
@@ -102,6 +119,15 @@ def instant_text(instant: datetime) -> str:
     return instant.isoformat()[:-6] + "Z"
 
 
+def _get_part() -> str:
+    click = capture_click(Request("GET", {}), _ANY_LINK, LinkState.ACTIVE, _ANY_INSTANT)
+    return _between(click, _REQUEST_BEGINS, ',"user_agent":')
+
+
 def _between(click: Click, begin: str, end: str) -> str:
     text = encode(Origin(JournalId(bytes(8)), Stream.CLICKS, Partition(0), Seq(1)), _ANY_INSTANT, click).decode()
     return text[text.index(begin) : text.index(end)]
+
+
+GET_PART: Final = _get_part()
+"""The part that the method makes. Behind it stand user agent, referrer, language, signals."""

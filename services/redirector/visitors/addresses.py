@@ -86,6 +86,8 @@ def forwarded_address(forwarded_for: str | None, trusted: Networks) -> Address |
     all are trusted proxies, the request began at the leftmost.
     """
     further_left = forwarded_for or ""  # a proxy that does not say whom it asks for is nobody's browser
+    if "," not in further_left:
+        return read_address(further_left)
     for _ in range(PROXIES_MAX):
         further_left, more, said = further_left.rpartition(",")
         address = read_address(said)

@@ -40,8 +40,8 @@ _UNRESOLVED: Final = Client(networks=(NetworkFact.UNRESOLVED,))
 log = logging.getLogger(__name__)
 
 
-class _Day:
-    """The keys under one salt."""
+class Day:
+    """The keys under one salt: what `Clients.day_of` gives, to be handed back to it."""
 
     __slots__ = ("__weakref__", "_agents", "_networks", "salt")
 
@@ -64,6 +64,7 @@ class _Day:
         return hashed.hexdigest()
 
     def network_key(self, address: Address) -> str:
+        """The same for all addresses of a network."""
         network = address[:IPV4_NETWORK_BYTES] if address.startswith(MAPPED) else address[:IPV6_NETWORK_BYTES]
         key = self._networks.get(network)
         if key is None:
@@ -96,7 +97,7 @@ class Clients:
         self._forwarded_by_strangers = forwarded_by_strangers
         self._strangers_named = False
         self._peer = lru_cache(maxsize=PEERS_MAX)(self._read_peer)
-        self._day: _Day | None = None
+        self._day: Day | None = None
         self._from = self._until = _NEVER
 
     def identify(
@@ -112,10 +113,10 @@ class Clients:
         `user_agent` and `language` are those that the click keeps. `forwarded_for`: all X-Forwarded-For headers, joined
         by commas; None where there was none.
         """
-        return self.identify_agent(peer, forwarded_for, agent_bytes(user_agent, language), instant)
+        return self.identify_on(self.day_of(instant), peer, forwarded_for, agent_bytes(user_agent, language))
 
-    def identify_agent(self, peer: str | None, forwarded_for: str | None, agent: bytes, instant: datetime) -> Client:
-        """The same, for whoever has what `agent_bytes` gives already."""
+    def identify_on(self, day: Day, peer: str | None, forwarded_for: str | None, agent: bytes) -> Client:
+        """The same, for whoever has what `day_of` and `agent_bytes` give already."""
         address, is_proxy = self._peer(peer)
         if is_proxy:
             address = forwarded_address(forwarded_for, self._trusted)
@@ -124,7 +125,6 @@ class Clients:
         if address is None:
             self._unresolved()
             return _UNRESOLVED
-        day = self._day_of(instant)
         networks = _INTERNAL if address in self._internal else ()
         return Client(day.visitor(address, agent), day.salt.local, day.network_key(address), networks)
 
@@ -133,7 +133,7 @@ class Clients:
         address, is_proxy = self._peer(peer)
         if is_proxy:
             address = forwarded_address(forwarded_for, self._trusted)
-        return None if address is None else self._day_of(instant).network_key(address)
+        return None if address is None else self.day_of(instant).network_key(address)
 
     def renew(self) -> None:
         """Look at zone and salts again with the next click, and let go of a day whose salt is let go of."""
@@ -145,14 +145,14 @@ class Clients:
         address = read_address(peer) if peer else None
         return address, address is not None and address in self._trusted
 
-    def _day_of(self, instant: datetime) -> _Day:
+    def day_of(self, instant: datetime) -> Day:
         """The local day of `instant`: that of its whole minute, for clocks change between minutes."""
         if self._day is not None and self._from <= instant < self._until:
             return self._day
         day = local_day(instant, self._zone())
         salt = self._salts.of(day)
         if self._day is None or self._day.salt is not salt:
-            self._day = _Day(salt)
+            self._day = Day(salt)
         self._from = instant.replace(second=0, microsecond=0)
         self._until = self._from + _A_MINUTE
         return self._day

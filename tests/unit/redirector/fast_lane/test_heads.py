@@ -1,12 +1,38 @@
 """The recogniser takes nothing that the real parser reads otherwise."""
 
+from datetime import UTC, datetime
+
 import httptools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from link_events.codec import encode
+from link_events.identity import AdvocateId, Code, JournalId, LinkId, Origin, Seq
+from link_events.reasons import LinkState
+from link_events.streams import Partition, Stream
+from redirector.capture import Request, capture_click
 from redirector.fast_lane.heads import KEPT_MAX, LINE_BYTES_MAX, LINES_MAX, Heads
-from redirector.fast_lane.templates import request_part
+from redirector.links.link import Link
+from redirector.visitors.clients import agent_bytes
+
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+LINK = Link(
+    link_id=LinkId(1),
+    code=Code("x"),
+    advocate_id=AdvocateId("x"),
+    destination="",
+    channel=None,
+    content_id=None,
+    category=None,
+    campaign=None,
+    tags=(),
+    test=False,
+    expires_at=None,
+    disabled_at=None,
+    created_at=NOW,
+    change=1,
+)
 
 GOOD = (
     b"Host: go.example.com",
@@ -84,6 +110,13 @@ class Parsed:
         self.is_complete = True
 
 
+def said_by(headers: dict[str, str]) -> tuple[str, bytes]:
+    """What the codec writes of a GET's headers, and what of them tells clients apart."""
+    click = capture_click(Request("GET", headers), LINK, LinkState.ACTIVE, NOW)
+    text = encode(Origin(JournalId(bytes(8)), Stream.CLICKS, Partition(0), Seq(1)), NOW, click).decode()
+    return text[text.index(',"method":') : text.index(',"country":')], agent_bytes(click.user_agent, click.language)
+
+
 @given(st.lists(st.sampled_from(GOOD + ODD) | st.binary(max_size=30), max_size=8), st.data())
 def test_what_is_taken_is_one_whole_request_without_a_body(headers: list[bytes], data: st.DataObject) -> None:
     """And says to the parser what it says here; also where all of its lines are known already."""
@@ -98,7 +131,7 @@ def test_what_is_taken_is_one_whole_request_without_a_body(headers: list[bytes],
         assert (parsed.is_complete, parsed.requests, parsed.body) == (True, 1, b"")
         assert not parsed.parser.should_upgrade()
         assert parsed.parser.should_keep_alive() is not head.closes
-        assert (head.part, head.agent) == request_part(names)
+        assert (head.part, head.agent) == said_by(names)
         assert names.get("x-forwarded-for", "") == forwarded
         assert [name for name, _ in parsed.headers].count("host") == 1
 
@@ -164,3 +197,18 @@ def test_a_head_of_more_lines_than_browsers_send_is_not_kept() -> None:
     assert len(lines) == LINES_MAX
     assert heads.read(lines) is not None
     assert heads.read(lines_of(HOST, *[b"X: y"] * (LINES_MAX - 3))) is None
+
+
+def test_lines_known_from_other_heads_are_put_together_anew() -> None:
+    """And say what they would say to the codec, however many combinations there are: the least recent go."""
+    heads = Heads()
+    agents = [f"agent {number}" for number in range(200)]
+    languages = [f"de-{number}" for number in range(100)]
+    for agent in agents:
+        for language in languages:
+            names = {"user-agent": agent, "accept-language": language, "sec-fetch-mode": "navigate"}
+            told = heads.read(lines_of(HOST, *(f"{name.title()}: {value}".encode() for name, value in names.items())))
+            assert told is not None
+            if language == languages[-1]:
+                assert (told[0].part, told[0].agent) == said_by(names)
+    assert heads.heads_kept <= 2 * KEPT_MAX

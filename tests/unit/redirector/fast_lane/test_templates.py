@@ -21,7 +21,14 @@ from link_events.identity import (
 from link_events.reasons import LinkState, NetworkFact
 from link_events.streams import Partition, Stream
 from redirector.capture import Request, capture_click
-from redirector.fast_lane.templates import client_part, instant_text, link_parts, request_part
+from redirector.fast_lane.templates import (
+    GET_PART,
+    client_part,
+    header_part,
+    instant_text,
+    link_parts,
+    signals_part,
+)
 from redirector.links.link import Link
 from redirector.visitors.client import Client
 
@@ -63,9 +70,11 @@ def test_the_parts_make_what_the_codec_makes(
     """Over any link, headers of printable ASCII, instants with and without microseconds, journal and seq."""
     captured, occurred = instants
     parts = link_parts(link, origin.journal, origin.partition)
+    said = "".join(header_part(name, headers.get(name))[0] for name in ("user-agent", "referer", "accept-language"))
+    signals = signals_part({name: value for name, value in headers.items() if name in SIGNAL_HEADERS})
     made = (
         f"{parts.before_seq}{origin.seq}{parts.before_time}{instant_text(captured)}{parts.before_occurred}"
-        f"{instant_text(occurred)}{parts.before_request}{request_part(headers)[0]}{client_part(client)}{parts.last}"
+        f"{instant_text(occurred)}{parts.before_request}{GET_PART}{said}{signals}{client_part(client)}{parts.last}"
     )
     click = capture_click(Request("GET", headers), link, LinkState.ACTIVE, occurred, lambda *_: client)
     assert made.encode() == encode(origin, captured, click)
