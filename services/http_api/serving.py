@@ -32,8 +32,8 @@ CONNECTIONS_WAITING_MAX: Final = 2048
 OBJECTS_BEFORE_COLLECTION: Final = 100_000
 """A batch of 5 000 clicks is some 40 000 objects that live and die together, and links in memory are a million and more
 that stay, without a circle among them. Searching them after every 700, as Python does unless told, cost an aggregator
-9 µs of a click's 26, held up every redirect for half a second while links were drawn in, and found nothing. Circles come
-from requests, a few kilobytes each: before this many objects they are some tens of megabytes."""
+9 µs of a click's 26, held up every redirect for half a second while links were drawn in, and found nothing. Circles
+come from requests, a few kilobytes each: before this many objects they are some tens of megabytes."""
 
 log = logging.getLogger(__name__)
 
