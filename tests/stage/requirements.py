@@ -36,6 +36,11 @@ class Requirement(StrEnum):
     """Go, of which another such yardstick is made."""
 
 
+YARDSTICKS: Final = frozenset({Requirement.WRK, Requirement.NGINX, Requirement.GO})
+"""What benchmarks measure with and against. No promise of the services hangs on them, and a clean machine has none:
+.ci/run does not install them, and says what was skipped."""
+
+
 def need(requirement: Requirement, *, present: bool, reason: str) -> None:
     """Go on where `requirement` is present; else skip, or fail where it is required. Works at module level too."""
     if present:
