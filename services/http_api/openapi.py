@@ -41,6 +41,9 @@ _FIELD_ERROR: Final[Schema] = {
     },
 }
 
+PAGE: Final[Schema] = {"content": {"text/html": {"schema": {"type": "string"}}}}
+"""An answer that people read."""
+
 RETRY_AFTER: Final[Schema] = {
     "Retry-After": {"description": f"Seconds to wait: {RETRY_AFTER_S}.", "schema": {"type": "integer"}}
 }

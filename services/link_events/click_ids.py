@@ -17,7 +17,7 @@ from hashlib import blake2b
 from typing import Final
 
 from link_events.identity import JournalId, Origin, Seq
-from link_events.signing import SECRET_BYTES, Purpose, SigningKeyId, SigningSecrets, derived_key
+from link_events.signing import SECRET_BYTES, Purpose, SigningKeyId, SigningSecrets, derived_key, mac_of
 from link_events.streams import Partition, Stream
 
 CLICK_ID_CHARS: Final = 40
@@ -100,8 +100,7 @@ def verify_click_id(text: str, secrets: SigningSecrets) -> VerifiedClickId:
     if secret is None:
         return VerifiedClickId(ClickIdOutcome.RETIRED_KEY)
     signed, mac = value[:_SIGNED_BYTES], value[_SIGNED_BYTES:]
-    key = derived_key(secret, Purpose.CLICK_ID)
-    if not hmac.compare_digest(blake2b(signed, key=key, digest_size=SECRET_BYTES).digest()[:MAC_BYTES], mac):
+    if not hmac.compare_digest(mac_of(signed, secret, Purpose.CLICK_ID, MAC_BYTES), mac):
         return VerifiedClickId(ClickIdOutcome.FORGED)
     return VerifiedClickId(ClickIdOutcome.VALID, _named(key_id, signed))
 

@@ -49,3 +49,8 @@ class Purpose(StrEnum):
 def derived_key(secret: bytes, purpose: Purpose) -> bytes:
     """The key under which `purpose` is signed: BLAKE2b with 32 bytes of digest, keyed with `secret`, of its text."""
     return blake2b(purpose.encode(), key=secret, digest_size=SECRET_BYTES).digest()
+
+
+def mac_of(signed: bytes, secret: bytes, purpose: Purpose, mac_bytes: int) -> bytes:
+    """What proves `signed`: the beginning of BLAKE2b with 32 bytes of digest, under the key for `purpose`."""
+    return blake2b(signed, key=derived_key(secret, purpose), digest_size=SECRET_BYTES).digest()[:mac_bytes]

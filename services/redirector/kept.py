@@ -1,13 +1,12 @@
 """Small private files beside the journals: what a restart has to know while Postgres is away.
 
 Each holds one JSON value behind its checksum, is readable by its owner only and is replaced whole. One that is damaged
-is as good as absent. Several processes may share a directory: the last who writes wins. These calls block; on the event
-loop, `asyncio.to_thread` is for them.
+is as good as absent. Several processes may share a directory: the last who writes wins. All calls but `keep` block; on
+the event loop, `asyncio.to_thread` is for them.
 """
 
+import asyncio
 import logging
-import os
-import secrets
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
@@ -15,11 +14,12 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
+from processes.private_files import PRIVATE_DIRECTORY, write_private
+from redirector.journal.segments import sync_directory
+
 DIRECTORY_NAME: Final = "kept"
 """Inside the journal directory."""
 
-_PRIVATE_DIRECTORY: Final = 0o700
-_PRIVATE_FILE: Final = 0o600
 _CHECKSUM_BYTES: Final = 16
 
 log = logging.getLogger(__name__)
@@ -58,18 +58,18 @@ class KeptFile:
             OSError: it could not be written. The old one is still there.
         """
         body = orjson.dumps(value)
-        self._path.parent.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
-        beside = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
+        self._path.parent.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+        write_private(self._path, f"{_checksum(body)}\n{body.decode()}")
+        sync_directory(self._path.parent)
+
+    async def keep(self, what: str, value: Any) -> bool:
+        """Write beside the event loop. Whether it could be; if not, the log names `what`, and the old one is there."""
         try:
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE_FILE)
-            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
-                file.write(_checksum(body) + b"\n" + body)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._path)
-        finally:
-            beside.unlink(missing_ok=True)
-        self._sync_directory()
+            await asyncio.to_thread(self.write, value)
+        except OSError as error:
+            log.warning("%s cannot be kept for a start without Postgres: %s", what, error)
+            return False
+        return True
 
     def remove(self) -> None:
         """Let go of the file, if there is one.
@@ -81,22 +81,15 @@ class KeptFile:
             self._path.unlink()
         except FileNotFoundError:
             return
-        self._sync_directory()
-
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self._path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_directory(self._path.parent)
 
 
 def _value_in(content: bytes) -> Any:
     checksum, _, body = content.partition(b"\n")
-    if checksum != _checksum(body):
+    if checksum != _checksum(body).encode():
         raise ValueError("the checksum is another one")
     return orjson.loads(body)
 
 
-def _checksum(body: bytes) -> bytes:
-    return blake2b(body, digest_size=_CHECKSUM_BYTES).hexdigest().encode()
+def _checksum(body: bytes) -> str:
+    return blake2b(body, digest_size=_CHECKSUM_BYTES).hexdigest()

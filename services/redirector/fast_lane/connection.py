@@ -31,7 +31,6 @@ class LaneConnection(BoundedHeads):
         self._ask = lane.ask
         self._is_open = False
         self._is_owed = False
-        self._closes = False
         self._held = b""
         self._upgraded = False
         self._descriptor = -1

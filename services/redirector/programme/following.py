@@ -1,6 +1,5 @@
 """The programme as last heard of: from Postgres every few seconds, from a file of ours after a restart without it."""
 
-import asyncio
 import logging
 from dataclasses import asdict, fields
 from datetime import timedelta
@@ -38,8 +37,8 @@ class FollowedProgramme:
         told = await self._store.read()
         if told != self.current:
             self._take_over(told)
-        if told != self._saved:
-            await self._save(told)
+        if told != self._saved and await self._kept.keep("the programme", asdict(told)):
+            self._saved = told
 
     def _take_over(self, told: Programme) -> None:
         zone = zone_named(told.timezone)
@@ -47,14 +46,6 @@ class FollowedProgramme:
             log.error("this version's time-zone database has no %s; going on with %s", told.timezone, self.zone)
         self.zone = zone or self.zone
         self.current = told
-
-    async def _save(self, told: Programme) -> None:
-        try:
-            await asyncio.to_thread(self._kept.write, asdict(told))
-        except OSError as error:
-            log.warning("the programme cannot be kept for a start without Postgres: %s", error)
-        else:
-            self._saved = told
 
 
 def _read(value: Any) -> Programme:

@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
-from http_api.openapi import LIMITED, RETRY_AFTER, Schema
+from http_api.openapi import LIMITED, PAGE, RETRY_AFTER, Schema
 from http_api.problems import RETRY_AFTER_S
 from redirector import capture
 from redirector.metrics import RedirectMetrics
@@ -20,21 +20,20 @@ _NEVER_KEPT: Final = {
 }
 
 
-_PAGE: Final[Schema] = {"content": {"text/html": {"schema": {"type": "string"}}}}
 _DOCUMENTED: Final[Schema] = {
     "status_code": HTTPStatus.FOUND,
     "response_class": Response,
     "response_description": "The link's destination.",
     "responses": {
         302: {"headers": {"Location": {"schema": {"type": "string", "format": "uri"}}}},
-        404: _PAGE | {"description": "There is no such link."},
-        410: _PAGE | {"description": "The link is disabled or expired. The click is recorded."},
-        429: _PAGE
+        404: PAGE | {"description": "There is no such link."},
+        410: PAGE | {"description": "The link is disabled or expired. The click is recorded."},
+        429: PAGE
         | {
             "description": "There is no such link, and too many such codes were asked for from this network.",
             "headers": LIMITED,
         },
-        503: _PAGE | {"description": "The code cannot be looked up now.", "headers": RETRY_AFTER},
+        503: PAGE | {"description": "The code cannot be looked up now.", "headers": RETRY_AFTER},
     },
 }
 

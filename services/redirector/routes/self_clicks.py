@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from database.keys import LiveKey, Scope
 from http_api.access import Access
-from http_api.openapi import RETRY_AFTER, Schema, problem
+from http_api.openapi import PAGE, RETRY_AFTER, Schema, problem
 from http_api.problems import RETRY_AFTER_S, ProblemKind, away, not_found
 from link_events.identity import AdvocateId
 from link_events.signing import Purpose
@@ -25,7 +25,6 @@ from redirector.self_clicks.proofs import ProofOutcome, sign_proof, verify_proof
 _NEVER_KEPT: Final = {"Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer"}
 """The address of the page is good for a few minutes: it is told to nobody."""
 
-_PAGE: Final[Schema] = {"content": {"text/html": {"schema": {"type": "string"}}}}
 _COOKIE: Final[Schema] = {"Set-Cookie": {"description": f"`{COOKIE_NAME}`.", "schema": {"type": "string"}}}
 
 
@@ -81,9 +80,9 @@ def self_routes(desk: SelfDesk) -> APIRouter:
         response_class=HTMLResponse,
         responses={
             200: {"headers": _COOKIE},
-            400: _PAGE | {"description": "The token is none of ours. No cookie is set."},
-            410: _PAGE | {"description": "The token's time is over. No cookie is set."},
-            503: _PAGE | {"description": "No signing key was heard of yet.", "headers": RETRY_AFTER},
+            400: PAGE | {"description": "The token is none of ours. No cookie is set."},
+            410: PAGE | {"description": "The token's time is over. No cookie is set."},
+            503: PAGE | {"description": "No signing key was heard of yet.", "headers": RETRY_AFTER},
         },
     )
     async def mark_browser(token: Annotated[str, Query(description="As the link has it.")] = "") -> Response:

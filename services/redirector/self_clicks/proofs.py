@@ -13,11 +13,10 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from hashlib import blake2b
 from typing import Final
 
 from link_events.identity import AdvocateId
-from link_events.signing import SECRET_BYTES, Keyring, Purpose, SigningKeyId, derived_key
+from link_events.signing import Keyring, Purpose, SigningKeyId, mac_of
 
 MAC_BYTES: Final = 16
 _ID_AT: Final = 5
@@ -46,7 +45,7 @@ class VerifiedProof:
 def sign_proof(ring: Keyring, purpose: Purpose, advocate_id: AdvocateId, expires_at: datetime) -> str:
     """A proof for `purpose` that the bearer is `advocate_id`, under the key that signs; whole seconds count."""
     signed = bytes([ring.current]) + int(expires_at.timestamp()).to_bytes(4, "big") + advocate_id.encode()
-    return urlsafe_b64encode(signed + _mac(ring.secret, purpose, signed)).rstrip(b"=").decode()
+    return urlsafe_b64encode(signed + mac_of(signed, ring.secret, purpose, MAC_BYTES)).rstrip(b"=").decode()
 
 
 def verify_proof(text: str, ring: Keyring, purpose: Purpose, now: datetime) -> VerifiedProof:
@@ -58,13 +57,9 @@ def verify_proof(text: str, ring: Keyring, purpose: Purpose, now: datetime) -> V
     secret = ring.secrets.get(SigningKeyId(value[0]))
     if secret is None:
         return VerifiedProof(ProofOutcome.UNKNOWN_KEY)
-    if not hmac.compare_digest(_mac(secret, purpose, signed), mac):
+    if not hmac.compare_digest(mac_of(signed, secret, purpose, MAC_BYTES), mac):
         return VerifiedProof(ProofOutcome.FORGED)
     if now >= datetime.fromtimestamp(int.from_bytes(signed[1:_ID_AT], "big"), UTC):
         return VerifiedProof(ProofOutcome.EXPIRED)
     advocate_id = signed[_ID_AT:].decode("ascii")
     return VerifiedProof(ProofOutcome.VALID, AdvocateId(advocate_id))
-
-
-def _mac(secret: bytes, purpose: Purpose, signed: bytes) -> bytes:
-    return blake2b(signed, key=derived_key(secret, purpose), digest_size=SECRET_BYTES).digest()[:MAC_BYTES]

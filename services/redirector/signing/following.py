@@ -1,6 +1,5 @@
 """The signing keys as last heard of: from Postgres every few seconds, from a file of ours after a start without it."""
 
-import asyncio
 import logging
 from datetime import timedelta
 from typing import Any, Final
@@ -38,17 +37,13 @@ class FollowedKeys:
         if told != self.ring:
             self.ring = told
             log.info("signing with key %s", told.current)
-        if told != self._saved:
-            await self._save(told)
-
-    async def _save(self, told: Keyring) -> None:
-        secrets = {str(key_id): secret and secret.hex() for key_id, secret in told.secrets.items()}
-        try:
-            await asyncio.to_thread(self._kept.write, {"current": told.current, "secrets": secrets})
-        except OSError as error:
-            log.warning("the signing keys cannot be kept for a start without Postgres: %s", error)
-        else:
+        if told != self._saved and await self._kept.keep("the signing keys", _written(told)):
             self._saved = told
+
+
+def _written(ring: Keyring) -> dict[str, Any]:
+    secrets = {str(key_id): secret and secret.hex() for key_id, secret in ring.secrets.items()}
+    return {"current": ring.current, "secrets": secrets}
 
 
 def read_keyring(value: Any) -> Keyring:

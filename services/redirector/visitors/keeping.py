@@ -87,14 +87,11 @@ class SaltKeeper:
         shared = self._salts.shared
         if shared == self._saved:
             return
-        try:
-            await asyncio.to_thread(self._kept.write, {day.isoformat(): salt.hex() for day, salt in shared.items()})
+        if await self._kept.keep("salts", {day.isoformat(): salt.hex() for day, salt in shared.items()}):
             self._saved = shared
-        except OSError as error:
-            log.warning("salts cannot be kept for a start without Postgres: %s", error)
-            if self._saved.keys() - shared.keys():  # rather none than one that was let go of
-                await asyncio.to_thread(self._kept.remove)
-                self._saved = {}
+        elif self._saved.keys() - shared.keys():  # rather none than one that was let go of
+            await asyncio.to_thread(self._kept.remove)
+            self._saved = {}
 
 
 def kept_salts(kept: KeptFile) -> Salts:

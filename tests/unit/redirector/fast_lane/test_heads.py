@@ -8,32 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from link_events.codec import encode
-from link_events.identity import AdvocateId, Code, JournalId, LinkId, Origin, Seq
+from link_events.identity import JournalId, Origin, Seq
 from link_events.reasons import LinkState
 from link_events.streams import Partition, Stream
 from redirector.capture import Request, capture_click
 from redirector.fast_lane.heads import KEPT_MAX, LINE_BYTES_MAX, LINES_MAX, Heads
-from redirector.links.link import Link
 from redirector.visitors.clients import agent_bytes
+from stage.links import PLAIN_LINK
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
-LINK = Link(
-    link_id=LinkId(1),
-    code=Code("x"),
-    advocate_id=AdvocateId("x"),
-    destination="",
-    channel=None,
-    content_id=None,
-    category=None,
-    campaign=None,
-    tags=(),
-    test=False,
-    expires_at=None,
-    disabled_at=None,
-    created_at=NOW,
-    change=1,
-)
-
 GOOD = (
     b"Host: go.example.com",
     b'User-Agent: Mozilla/5.0 (X11) "quoted\\',
@@ -112,7 +95,7 @@ class Parsed:
 
 def said_by(headers: dict[str, str]) -> tuple[str, bytes]:
     """What the codec writes of a GET's headers, and what of them tells clients apart."""
-    click = capture_click(Request("GET", headers), LINK, LinkState.ACTIVE, NOW)
+    click = capture_click(Request("GET", headers), PLAIN_LINK, LinkState.ACTIVE, NOW)
     text = encode(Origin(JournalId(bytes(8)), Stream.CLICKS, Partition(0), Seq(1)), NOW, click).decode()
     return text[text.index(',"method":') : text.index(',"country":')], agent_bytes(click.user_agent, click.language)
 
