@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from event_log.settings import EventLogKind
+from redirector.fast_lane.heads import Heads
 from stage.chaos.children import Tally
 from stage.chaos.failpoints import Failpoint, Failpoints
 from stage.chaos.fates import NO_STATUS, Fate, FateFile, FateReader, RequestId, Told
 from stage.chaos.faults import OF_KAFKA, Fault, FaultKind, kinds_for, schedule
+from stage.chaos.load import request_head
 from stage.chaos.measures import Measure, Measures
 from stage.chaos.nemesis import Struck
 from stage.chaos.report import table
@@ -38,6 +40,12 @@ def test_each_kind_comes_before_any_comes_again() -> None:
 def test_every_kind_is_known_how_to_be_done() -> None:
     assert STRIKES.keys() == set(FaultKind)
     assert kinds_for(EventLogKind.POSTGRES) == set(FaultKind) - OF_KAFKA
+
+
+def test_what_is_asked_for_is_plain_enough_for_the_fast_lane() -> None:
+    """Else chaos would try the framework's path alone."""
+    request = request_head("GET", "advocate-1-a", RequestId("0-7"))
+    assert Heads().read(request.split(b"\r\n")) is not None
 
 
 def test_fates_are_read_while_they_are_written(tmp_path: Path) -> None:
