@@ -19,7 +19,7 @@ from link_events.click_ids import utc_day_of
 from link_events.identity import Code, Seq
 from link_events.streams import Stream
 from redirector.fast_lane.answers import TURNED_AWAY, beginning, redirection
-from redirector.fast_lane.asking import Asker
+from redirector.fast_lane.asker import Asker
 from redirector.fast_lane.heads import Head, Heads
 from redirector.fast_lane.prepared import PreparedLink, Preparing
 from redirector.fast_lane.templates import client_part, instant_text

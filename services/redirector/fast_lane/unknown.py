@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from link_events.identity import Code, is_code
 from redirector.fast_lane.answers import TURNED_AWAY, beginning, page
-from redirector.fast_lane.asking import Asker
+from redirector.fast_lane.asker import Asker
 from redirector.fast_lane.heads import Heads
 from redirector.finding import LinkFinder
 from redirector.links.resolving import LOOKUP_TIMEOUT

@@ -1,4 +1,4 @@
-"""Who asks the lane for something."""
+"""What the lane needs of a connection: that it can be answered, and where it comes from."""
 
 from collections.abc import Sequence
 from typing import Protocol
