@@ -77,6 +77,15 @@ LOG_CONNECTIONS_MAX = 4
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """What the API's endpoints on the public port work with, a desk for each module of routes."""
+
+    links: links.LinkDesk
+    imports: imports.ImportDesk
+    self_clicks: self_clicks.SelfDesk
+
+
 @dataclass(slots=True)
 class Service:
     """A running redirector."""
@@ -237,10 +246,12 @@ def _assemble(
         full_policy=settings.journal_full_policy,
         metrics=metrics.redirect,
     )
-    desk = links.LinkDesk(store, resolver, access, policy, settings.public_url)
-    import_desk = imports.ImportDesk(importer, access, settings.journal_dir / "uploads", settings.import_bytes_max)
-    self_desk = self_clicks.SelfDesk(store, access, own_clicks, settings.public_url)
-    public: ASGIApp = build_public_app(desk, import_desk, self_desk, redirector, metrics)
+    desks = Desks(
+        links.LinkDesk(store, resolver, access, policy, settings.public_url),
+        imports.ImportDesk(importer, access, settings.journal_dir / "uploads", settings.import_bytes_max),
+        self_clicks.SelfDesk(store, access, own_clicks, settings.public_url),
+    )
+    public: ASGIApp = build_public_app(desks, redirector, metrics)
     if settings.chores_socket is not None:
         public = Forwarded(public, imports.PATH, settings.chores_socket, "the worker that imports")
     connections_max = connections_that_fit(settings.connections_max)
@@ -276,13 +287,7 @@ def _tell_clients_apart(
     return clients, SaltKeeper(SaltStore(pool), kept, salts, clients, zone=lambda: programme.zone)
 
 
-def build_public_app(
-    desk: links.LinkDesk,
-    import_desk: imports.ImportDesk,
-    self_desk: self_clicks.SelfDesk,
-    redirector: Redirector,
-    metrics: RedirectorMetrics,
-) -> FastAPI:
+def build_public_app(desks: Desks, redirector: Redirector, metrics: RedirectorMetrics) -> FastAPI:
     """The public port's app. Redirects come last: a code is any path that is nothing else."""
     app = DescribedApi(
         title="advolink redirector",
@@ -291,8 +296,8 @@ def build_public_app(
     app.add_middleware(BoundedBodies, unbounded=frozenset({imports.PATH}))
     app.add_middleware(NeverIndexed)
     answer_with_problems(app)
-    app.include_router(links.link_routes(desk))
-    app.include_router(imports.import_routes(import_desk))
-    app.include_router(self_clicks.self_routes(self_desk))
+    app.include_router(links.link_routes(desks.links))
+    app.include_router(imports.import_routes(desks.imports))
+    app.include_router(self_clicks.self_routes(desks.self_clicks))
     app.include_router(redirects.redirect_routes(redirector, metrics.redirect))
     return app

@@ -26,6 +26,7 @@ from database.settings import DatabaseSettings
 from http_api.access import Access
 from http_api.settings import StackSettings
 from local.settings import LocalSettings
+from redirector.app import Desks
 from redirector.app import build_public_app as build_redirector
 from redirector.imports.importing import Importer
 from redirector.metrics import RedirectorMetrics, WorkerMetrics
@@ -66,10 +67,13 @@ def apps() -> Mapping[str, FastAPI]:
     """Both services' public apps by name, good for being asked what they are: nothing stands behind their routes."""
     nothing = cast("Any", None)
     access = Access(nothing)
-    desk = LinkDesk(nothing, nothing, access, nothing, "http://127.0.0.1:8080")
-    imports = ImportDesk(cast("Importer", nothing), access, Path(), 0)
-    own = SelfDesk(nothing, access, nothing, desk.public_url)
-    redirector = build_redirector(desk, imports, own, cast("Redirector", nothing), RedirectorMetrics())
+    public_url = "http://127.0.0.1:8080"
+    desks = Desks(
+        LinkDesk(nothing, nothing, access, nothing, public_url),
+        ImportDesk(cast("Importer", nothing), access, Path(), 0),
+        SelfDesk(nothing, access, nothing, public_url),
+    )
+    redirector = build_redirector(desks, cast("Redirector", nothing), RedirectorMetrics())
     return {"redirector": redirector, "aggregator": build_aggregator(cast("Pool", nothing))}
 
 
