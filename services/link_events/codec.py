@@ -18,16 +18,37 @@ from link_events.events import (
     SIGNAL_CHARS_MAX,
     USER_AGENT_CHARS_MAX,
     VISITOR_CHARS_MAX,
+    Activity,
     Click,
+    Conversion,
     Event,
     EventData,
     EventType,
     Heartbeat,
+    Reversal,
     Sealed,
     type_of_data,
 )
+from link_events.facts import (
+    activity_fields,
+    conversion_fields,
+    read_activity,
+    read_conversion,
+    read_key,
+    read_reversal,
+    reversal_fields,
+)
+from link_events.fields import (
+    read_flag,
+    read_instant,
+    read_mapping,
+    read_text,
+    read_text_or_none,
+    read_texts_by_name,
+    read_whole,
+    read_words,
+)
 from link_events.identity import AdvocateId, Code, LinkId, Origin, is_advocate_id, is_code
-from link_events.instants import matches_instant
 from link_events.reasons import DeadLetterReason, LinkState
 from link_events.streams import Stream
 from link_events.usual_clicks import read_usual_click
@@ -38,6 +59,7 @@ DETAIL_CHARS_MAX: Final = 500
 """A detail names what is wrong in a line; what it quotes may be as long as the record."""
 
 _KEY_FIELD: Final = b'"advocate_id":"'
+_KEY_PART: Final = b'"external_id":"'
 
 
 class UndecodableError(Exception):
@@ -59,7 +81,7 @@ def encode(origin: Origin, captured_at: datetime, data: EventData) -> bytes:
             "type": type_of_data[type(data)],
             "time": captured_at,
             "datacontenttype": DATA_CONTENT_TYPE,
-            "data": _click_fields(data) if isinstance(data, Click) else {},
+            "data": _fields(data),
         },
         option=orjson.OPT_UTC_Z,
     )
@@ -82,11 +104,12 @@ def decode(value: bytes, origin: Origin) -> Event:
 def key_of(value: bytes) -> bytes | None:
     """The key that decides the partition of the event in `value`, as `encode` wrote it; None where it has none.
 
-    Not parsed: a quote inside a JSON text is escaped, so the name between quotes cannot stand inside one.
+    An advocate's id is found without parsing: a quote inside a JSON text is escaped, so the name between quotes cannot
+    stand inside one. The rarer conversions and reversals are parsed, for their key is of three fields.
     """
     begin = value.find(_KEY_FIELD)
     if begin < 0:
-        return None
+        return _parsed_key(value) if _KEY_PART in value else None
     begin += len(_KEY_FIELD)
     end = value.find(b'"', begin)
     return value[begin:end] if end > begin else None
@@ -101,10 +124,31 @@ def read_carefully(envelope: Any, origin: Origin) -> Event:
     read = _reader(envelope.get("type"), origin.stream)
     try:
         _expect_json_data(envelope)
-        return Event(origin, _instant(envelope, "time"), read(_mapping(envelope, "data")))
+        return Event(origin, read_instant(envelope, "time"), read(read_mapping(envelope, "data")))
     except (KeyError, TypeError, ValueError) as error:
         detail = f"{type(error).__name__}: {error}"
         raise UndecodableError(DeadLetterReason.BREAKS_SCHEMA, detail) from error
+
+
+def _parsed_key(value: bytes) -> bytes | None:
+    try:
+        return read_key(orjson.loads(value)["data"]).text.encode()
+    except (KeyError, TypeError, ValueError):
+        return None  # no event of ours; orjson's error is a ValueError
+
+
+def _fields(data: EventData) -> dict[str, Any]:
+    match data:
+        case Click():
+            return _click_fields(data)
+        case Conversion():
+            return conversion_fields(data)
+        case Reversal():
+            return reversal_fields(data)
+        case Activity():
+            return activity_fields(data)
+        case Heartbeat() | Sealed():
+            return {}
 
 
 def _click_fields(click: Click) -> dict[str, Any]:
@@ -131,31 +175,31 @@ def _click_fields(click: Click) -> dict[str, Any]:
 
 
 def _read_click(data: Mapping[str, Any]) -> Click:
-    advocate_id = _text(data, "advocate_id")
+    advocate_id = read_text(data, "advocate_id")
     if not is_advocate_id(advocate_id):
         raise ValueError(f"advocate_id {advocate_id!r} is none")
-    code = _text(data, "code")
+    code = read_text(data, "code")
     if not is_code(code):
         raise ValueError(f"code {code!r} is none")
     return Click(
-        occurred_at=_instant(data, "occurred_at"),
-        link_id=LinkId(_whole(data, "link_id")),
+        occurred_at=read_instant(data, "occurred_at"),
+        link_id=LinkId(read_whole(data, "link_id")),
         code=Code(code),
         advocate_id=AdvocateId(advocate_id),
-        link_state=LinkState(_text(data, "link_state")),
-        method=_text(data, "method", chars_max=METHOD_CHARS_MAX),
-        user_agent=_text_or_none(data, "user_agent", chars_max=USER_AGENT_CHARS_MAX),
-        user_agent_cut=_flag(data, "user_agent_cut"),
-        referrer_origin=_text_or_none(data, "referrer_origin", chars_max=REFERRER_ORIGIN_CHARS_MAX),
-        language=_text_or_none(data, "language", chars_max=LANGUAGE_CHARS_MAX),
-        signals=_texts_by_name(data, "signals", chars_max=SIGNAL_CHARS_MAX),
-        country=_text_or_none(data, "country"),
-        networks=tuple(_words(data, "networks")),
-        network_key=_text_or_none(data, "network_key"),
-        visitor=_text_or_none(data, "visitor", chars_max=VISITOR_CHARS_MAX),
-        visitor_local=_flag(data, "visitor_local"),
-        self_click=_flag(data, "self"),
-        test=_flag(data, "test"),
+        link_state=LinkState(read_text(data, "link_state")),
+        method=read_text(data, "method", chars_max=METHOD_CHARS_MAX),
+        user_agent=read_text_or_none(data, "user_agent", chars_max=USER_AGENT_CHARS_MAX),
+        user_agent_cut=read_flag(data, "user_agent_cut"),
+        referrer_origin=read_text_or_none(data, "referrer_origin", chars_max=REFERRER_ORIGIN_CHARS_MAX),
+        language=read_text_or_none(data, "language", chars_max=LANGUAGE_CHARS_MAX),
+        signals=read_texts_by_name(data, "signals", chars_max=SIGNAL_CHARS_MAX),
+        country=read_text_or_none(data, "country"),
+        networks=tuple(read_words(data, "networks")),
+        network_key=read_text_or_none(data, "network_key"),
+        visitor=read_text_or_none(data, "visitor", chars_max=VISITOR_CHARS_MAX),
+        visitor_local=read_flag(data, "visitor_local"),
+        self_click=read_flag(data, "self"),
+        test=read_flag(data, "test"),
     )
 
 
@@ -163,6 +207,9 @@ _Reader = Callable[[Mapping[str, Any]], EventData]
 
 _READERS: Final[Mapping[tuple[Stream, str], _Reader]] = {
     (Stream.CLICKS, EventType.CLICK): _read_click,
+    (Stream.CONVERSIONS, EventType.CONVERSION): read_conversion,
+    (Stream.CONVERSIONS, EventType.REVERSAL): read_reversal,
+    (Stream.ACTIVITIES, EventType.ACTIVITY): read_activity,
     **{(stream, EventType.HEARTBEAT): lambda _: Heartbeat() for stream in Stream},
     **{(stream, EventType.SEALED): lambda _: Sealed() for stream in Stream},
 }
@@ -182,60 +229,3 @@ def _reader(event_type: object, stream: Stream) -> _Reader:
 def _expect_json_data(envelope: Mapping[str, Any]) -> None:
     if envelope["datacontenttype"] != DATA_CONTENT_TYPE:
         raise ValueError(f"datacontenttype is not {DATA_CONTENT_TYPE}")
-
-
-def _text(data: Mapping[str, Any], name: str, *, chars_max: int | None = None) -> str:
-    value = data[name]
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is not a text")
-    if "\0" in value:
-        raise ValueError(f"{name} holds a NUL, which Postgres cannot store")
-    if chars_max is not None and len(value) > chars_max:
-        raise ValueError(f"{name} has more than {chars_max} characters")
-    return value
-
-
-def _text_or_none(data: Mapping[str, Any], name: str, *, chars_max: int | None = None) -> str | None:
-    return None if data.get(name) is None else _text(data, name, chars_max=chars_max)
-
-
-def _whole(data: Mapping[str, Any], name: str) -> int:
-    value = data[name]
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**63:
-        raise TypeError(f"{name} is not a positive 64-bit whole number")
-    return value
-
-
-def _flag(data: Mapping[str, Any], name: str) -> bool:
-    value = data.get(name, False)
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} is not true or false")
-    return value
-
-
-def _mapping(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = data[name]
-    if not isinstance(value, dict):
-        raise TypeError(f"{name} is not an object")
-    return value
-
-
-def _texts_by_name(data: Mapping[str, Any], name: str, *, chars_max: int) -> dict[str, str]:
-    texts = _mapping(data, name)
-    if any("\0" in key for key in texts):
-        raise ValueError(f"{name} holds a NUL, which Postgres cannot store")
-    return {key: _text(texts, key, chars_max=chars_max) for key in texts}
-
-
-def _words(data: Mapping[str, Any], name: str) -> list[str]:
-    values = data[name]
-    if not isinstance(values, list) or not all(isinstance(word, str) and "\0" not in word for word in values):
-        raise TypeError(f"{name} is not a list of texts")
-    return values
-
-
-def _instant(data: Mapping[str, Any], name: str) -> datetime:
-    text = _text(data, name)
-    if matches_instant(text) is None:
-        raise ValueError(f"{name} {text!r} is no instant in UTC")
-    return datetime.fromisoformat(text)

@@ -1,12 +1,23 @@
 """What happened, as values. Each is the `data` of one CloudEvent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
-from link_events.identity import AdvocateId, Code, LinkId, Origin
-from link_events.reasons import LinkState
+from link_events.identity import (
+    AdvocateId,
+    Code,
+    ConversionKey,
+    Currency,
+    CustomerHash,
+    LinkId,
+    Origin,
+    ReversalId,
+)
+from link_events.reasons import ActivityKind, LinkState, Via
+from link_events.streams import Stream
 from link_events.values import value
 
 DATA_CONTENT_TYPE: Final = "application/json"
@@ -42,11 +53,20 @@ SIGNAL_HEADERS: Final = (
 SIGNAL_CHARS_MAX: Final = 128
 """A signal header's value is cut here; the known ones have at most a few words."""
 
+TOUCHES_MAX: Final = 200
+"""More clicks than one customer makes before one purchase; it bounds what one conversion costs."""
+
+VALUE_MINOR_MAX: Final = 10**15
+"""Ten trillion in a currency of two digits. A thousand times as much still fits into 64 bits when it is summed."""
+
 
 class EventType(StrEnum):
     """The CloudEvents `type` of everything that travels."""
 
     CLICK = "advolink.click.v1"
+    CONVERSION = "advolink.conversion.v1"
+    REVERSAL = "advolink.reversal.v1"
+    ACTIVITY = "advolink.activity.v1"
     HEARTBEAT = "advolink.heartbeat.v1"
     SEALED = "advolink.sealed.v1"
 
@@ -80,6 +100,55 @@ class Click:
     test: bool = False
 
 
+@value(frozen=True, slots=True)
+class NamedTouch:
+    """A click that a conversion names: what its click id says. Whether there is such a click is asked later."""
+
+    origin: Origin
+    utc_day: date
+
+
+@value(frozen=True, slots=True)
+class Conversion:
+    """The wanted act, as one report of it says. `touches` stand in the order of their origins, each once.
+
+    `value_minor` is in minor units of `currency`: both or neither. `customer` or touches are there, or both.
+    """
+
+    occurred_at: datetime
+    key: ConversionKey
+    touches: tuple[NamedTouch, ...] = ()
+    customer: CustomerHash | None = None
+    value_minor: int | None = None
+    currency: Currency | None = None
+    via: Via = Via.API
+    test: bool = False
+
+
+@value(frozen=True, slots=True)
+class Reversal:
+    """A conversion is taken back: all of it, or, where `value_minor` is given, so much of its value."""
+
+    occurred_at: datetime
+    key: ConversionKey
+    reversal_id: ReversalId
+    value_minor: int | None = None
+
+
+@value(frozen=True, slots=True)
+class Activity:
+    """What an advocacy board reports of an advocate. `source` and `external_id` name it for ever."""
+
+    occurred_at: datetime
+    source: str
+    external_id: str
+    kind: ActivityKind
+    advocate_id: AdvocateId
+    channel: str | None = None
+    content_id: str | None = None
+    category: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
     """A journal is alive and has nothing older to say than the heartbeat's own time."""
@@ -90,9 +159,19 @@ class Sealed:
     """The last record of a journal in its stream and partition: nothing follows."""
 
 
-type_of_data: Final = {Click: EventType.CLICK, Heartbeat: EventType.HEARTBEAT, Sealed: EventType.SEALED}
+Fact = Conversion | Reversal | Activity
+"""What others report to the redirector, beside the clicks that it sees itself."""
 
-EventData = Click | Heartbeat | Sealed
+EventData = Click | Fact | Heartbeat | Sealed
+
+type_of_data: Final[Mapping[type[EventData], EventType]] = {
+    Click: EventType.CLICK,
+    Conversion: EventType.CONVERSION,
+    Reversal: EventType.REVERSAL,
+    Activity: EventType.ACTIVITY,
+    Heartbeat: EventType.HEARTBEAT,
+    Sealed: EventType.SEALED,
+}
 
 
 @value(frozen=True, slots=True)
@@ -102,3 +181,13 @@ class Event:
     origin: Origin
     captured_at: datetime
     data: EventData
+
+
+def stream_of(fact: Fact) -> Stream:
+    """The stream that carries it."""
+    return Stream.ACTIVITIES if isinstance(fact, Activity) else Stream.CONVERSIONS
+
+
+def key_of_fact(fact: Fact) -> str:
+    """What decides its partition: activities lie where the advocate's clicks do, reversals with their conversion."""
+    return fact.advocate_id if isinstance(fact, Activity) else fact.key.text

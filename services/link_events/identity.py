@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import Final, NewType
+from typing import Final, NamedTuple, NewType
 
 from link_events.streams import PARTITIONS_MAX, STREAM_BY_LETTER, Partition, Stream
 from link_events.values import value
@@ -13,6 +13,9 @@ Code = NewType("Code", str)
 JournalId = NewType("JournalId", bytes)
 Seq = NewType("Seq", int)
 EventId = NewType("EventId", str)
+ReversalId = NewType("ReversalId", str)
+Currency = NewType("Currency", str)
+CustomerHash = NewType("CustomerHash", bytes)
 
 JOURNAL_ID_BYTES: Final = 8
 SEQ_MAX: Final = 2**48 - 1
@@ -24,8 +27,19 @@ ADVOCATE_ID_PATTERN: Final = r"[A-Za-z0-9._-]{1,64}"
 CODE_PATTERN: Final = r"[A-Za-z0-9_-]{1,64}"
 """A code is one path segment, case-sensitive, the same in every encoding: no dot, no percent sign."""
 
+SOURCE_PATTERN: Final = r"[A-Za-z0-9._-]{1,64}"
+"""The system that reports: no `/`, which divides the parts of a key."""
+
+KIND_PATTERN: Final = SOURCE_PATTERN
+"""What kind of conversion it is, as the company calls it: lead, sale."""
+
+EXTERNAL_ID_PATTERN: Final = r"[^\x00-\x1f\x7f]{1,200}"
+"""What a system calls a thing of its own: any text without control characters."""
+
 _ADVOCATE_ID = re.compile(ADVOCATE_ID_PATTERN)
 _CODE = re.compile(CODE_PATTERN)
+_SOURCE = re.compile(SOURCE_PATTERN)
+_EXTERNAL_ID = re.compile(EXTERNAL_ID_PATTERN)
 _JOURNAL_ID = re.compile(r"[0-9a-f]{16}")
 _EVENT_ID = re.compile(r"([0-9a-f]{16})-([cva])(0|[1-9][0-9]{0,2})-([1-9][0-9]{0,14})")
 
@@ -53,6 +67,19 @@ class Origin:
         return _source(self.journal)
 
 
+class ConversionKey(NamedTuple):
+    """What names a conversion for ever, whoever reports it and how often."""
+
+    source: str
+    kind: str
+    external_id: str
+
+    @property
+    def text(self) -> str:
+        """`source/kind/external_id`: what decides the partition of all that concerns the conversion."""
+        return f"{self.source}/{self.kind}/{self.external_id}"
+
+
 @lru_cache(maxsize=1024)  # asked for every event, and journals are few
 def _source(journal: JournalId) -> str:
     return f"/redirector/{journal.hex()}"
@@ -71,6 +98,16 @@ def is_advocate_id(text: str) -> bool:
 def is_code(text: str) -> bool:
     """Whether `text` may be a link's code."""
     return _CODE.fullmatch(text) is not None
+
+
+def is_source(text: str) -> bool:
+    """Whether `text` may name a system that reports, or a kind of conversion."""
+    return _SOURCE.fullmatch(text) is not None
+
+
+def is_external_id(text: str) -> bool:
+    """Whether `text` may be what another system calls a thing of its own."""
+    return _EXTERNAL_ID.fullmatch(text) is not None
 
 
 def parse_journal_id(text: str) -> JournalId | None:

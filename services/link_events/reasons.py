@@ -48,6 +48,69 @@ class NetworkFact(StrEnum):
     UNRESOLVED = "unresolved"
 
 
+class Via(StrEnum):
+    """How a conversion was reported."""
+
+    API = "api"
+    PIXEL = "pixel"
+    SCRIPT = "script"
+
+
+class ActivityKind(StrEnum):
+    """What an advocacy board reports of an advocate."""
+
+    SHARE = "share"
+    SESSION = "session"
+    ENGAGEMENT = "engagement"
+
+
+class Model(StrEnum):
+    """How a conversion's credit is shared out among the touches that earn it."""
+
+    LAST = "last"
+    FIRST = "first"
+    LINEAR = "linear"
+    POSITION = "position"
+    TIME_DECAY = "time_decay"
+
+
+class Earning(StrEnum):
+    """Which touches may earn, by their clicks' verdicts. Self clicks and tests never do."""
+
+    COUNTED = "counted"
+    REPEATS = "repeats"
+    ANY = "any"
+
+
+class TouchOutcome(StrEnum):
+    """What a touch is to the conversion that names it."""
+
+    EARNS = "earns"
+    SELF = "self"
+    PRECEDES_CLICK = "precedes_click"
+    OUTSIDE_WINDOW = "outside_window"
+    NOT_COUNTED = "not_counted"
+    UNKNOWN = "unknown"
+
+
+class ConversionState(StrEnum):
+    """What became of a conversion. The last two are of an event that another holds the key of, and stored nowhere."""
+
+    RECEIVED = "received"
+    CREDITED = "credited"
+    PENDING_CLICK = "pending_click"
+    UNKNOWN_CLICK = "unknown_click"
+    OUTSIDE_WINDOW = "outside_window"
+    PRECEDES_CLICK = "precedes_click"
+    SELF = "self"
+    NOT_COUNTED_CLICK = "not_counted_click"
+    UNKNOWN_CURRENCY = "unknown_currency"
+    REVERSED = "reversed"
+    TEST = "test"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+
+
 class DeadLetterReason(StrEnum):
     """Why a record can never be applied as it is."""
 

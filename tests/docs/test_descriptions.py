@@ -1,4 +1,4 @@
-"""The descriptions for machines say what the code does: OpenAPI of both services, AsyncAPI of the clicks stream."""
+"""The descriptions for machines say what the code does: OpenAPI of both services, AsyncAPI of every stream."""
 
 import json
 import re
@@ -18,7 +18,9 @@ from stage.generated import OPENAPI, apps, openapi_files
 
 OPENAPIS: Final = {name: app.openapi() for name, app in apps().items()}
 ASYNCAPI: Final = yaml.safe_load((SCHEMAS / "asyncapi.yaml").read_text(encoding="utf-8"))
-CLICKS: Final = yaml.safe_load((TOPICS / "clicks.yaml").read_text(encoding="utf-8"))
+STREAM_TOPICS: Final = {
+    stream: yaml.safe_load((TOPICS / f"{stream}.yaml").read_text(encoding="utf-8")) for stream in Stream
+}
 
 FOR_EVERYBODY: Final = {"/v1/self"}
 """Paths of the API that people open in their browsers."""
@@ -67,25 +69,38 @@ def test_every_error_is_a_problem_of_a_known_type(document: dict[str, Any]) -> N
     assert named <= set(types)
 
 
-def test_asyncapi_has_the_topic_of_the_clicks_stream() -> None:
+@pytest.mark.parametrize("stream", Stream)
+def test_asyncapi_has_the_topic_of_every_stream(stream: Stream) -> None:
     assert ASYNCAPI["asyncapi"].startswith("3.0.")
     assert ASYNCAPI["defaultContentType"] == CONTENT_TYPE
-    channel = ASYNCAPI["channels"][Stream.CLICKS]
+    channel, topic = ASYNCAPI["channels"][stream], STREAM_TOPICS[stream]
     kafka = channel["bindings"]["kafka"]
-    assert channel["address"] == kafka["topic"] == CLICKS["topic"] == Stream.CLICKS.topic
-    assert kafka["partitions"] == CLICKS["creation"]["partitions"] == PARTITIONS_DEFAULT
-    assert kafka["replicas"] == CLICKS["creation"]["replication_factor"]
-    config = CLICKS["creation"]["config"]
+    assert channel["address"] == kafka["topic"] == topic["topic"] == stream.topic
+    assert kafka["partitions"] == topic["creation"]["partitions"] == PARTITIONS_DEFAULT
+    assert kafka["replicas"] == topic["creation"]["replication_factor"]
+    config = topic["creation"]["config"]
     assert kafka["topicConfiguration"]["cleanup.policy"] == [config["cleanup.policy"]]
     assert kafka["topicConfiguration"]["retention.ms"] == int(config["retention.ms"])
 
 
-def test_asyncapi_has_a_message_for_every_event_of_the_topic_with_its_schema() -> None:
+def test_asyncapi_has_a_message_for_every_event_of_the_topics_with_its_schema() -> None:
     messages = {message["name"]: message for message in ASYNCAPI["components"]["messages"].values()}
     payloads = {name: Path(message["payload"]["schema"]["$ref"]) for name, message in messages.items()}
-    assert payloads == {event["type"]: Path("events", event["schema"]) for event in CLICKS["events"]}
+    assert payloads == {
+        event["type"]: Path("events", event["schema"]) for topic in STREAM_TOPICS.values() for event in topic["events"]
+    }
     assert set(payloads) == set(EventType)
     assert all((SCHEMAS / path).is_file() for path in payloads.values())
+
+
+@pytest.mark.parametrize("stream", Stream)
+def test_a_channel_of_asyncapi_carries_what_its_topic_does_both_ways(stream: Stream) -> None:
+    expected = {event["type"].split(".")[1] for event in STREAM_TOPICS[stream]["events"]}
+    assert set(ASYNCAPI["channels"][stream]["messages"]) == expected
+    for verb in ("ship", "apply"):
+        operation = ASYNCAPI["operations"][f"{verb}{stream.capitalize()}"]
+        assert operation["channel"]["$ref"] == f"#/channels/{stream}"
+        assert {message["$ref"].rpartition("/")[2] for message in operation["messages"]} == expected
 
 
 def test_references_of_asyncapi_lead_somewhere() -> None:

@@ -1,7 +1,8 @@
 """Events survive their bytes, and bytes that are no event are refused in one way only."""
 
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
@@ -10,19 +11,39 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from link_events.codec import DETAIL_CHARS_MAX, UndecodableError, decode, encode
-from link_events.events import SIGNAL_HEADERS, Event, EventData, EventType, Heartbeat, Sealed
+from link_events.events import (
+    SIGNAL_HEADERS,
+    Event,
+    EventData,
+    EventType,
+    Heartbeat,
+    NamedTouch,
+    Sealed,
+    stream_of,
+)
 from link_events.identity import JournalId, Origin, Seq
 from link_events.reasons import DeadLetterReason
 from link_events.streams import Partition, Stream
 from stage.event_schemas import reader_schema
-from stage.events import PLAIN_CLICK, clicks_stream_events, instants, origins
+from stage.events import (
+    PLAIN_CLICK,
+    PLAIN_CONVERSION,
+    activities,
+    conversions,
+    instants,
+    origins,
+    reversals,
+    stream_events,
+)
 
 ORIGIN: Final = Origin(JournalId(bytes.fromhex("00c0ffee00c0ffee")), Stream.CLICKS, Partition(7), Seq(42))
 CAPTURED_AT: Final = PLAIN_CLICK.occurred_at
-CLICKS: Final = st.just(Stream.CLICKS)
 
 SCHEMA_OF_TYPE: Final = {
     "advolink.click.v1": "click.v1.schema.json",
+    "advolink.conversion.v1": "conversion.v1.schema.json",
+    "advolink.reversal.v1": "reversal.v1.schema.json",
+    "advolink.activity.v1": "activity.v1.schema.json",
     "advolink.heartbeat.v1": "heartbeat.v1.schema.json",
     "advolink.sealed.v1": "sealed.v1.schema.json",
 }
@@ -46,9 +67,9 @@ def _fields() -> dict[str, Any]:
     return fields
 
 
-def _decodes(event: Any) -> bool:
+def _decodes(event: Any, origin: Origin = ORIGIN) -> bool:
     try:
-        decode(orjson.dumps(event), ORIGIN)
+        decode(orjson.dumps(event), origin)
     except UndecodableError:
         return False
     return True
@@ -62,6 +83,12 @@ def _is_valid(event: dict[str, Any]) -> bool:
 def _is_beyond_schemas(data: dict[str, Any]) -> bool:
     # JSON Schema knows numbers only and calls 5.0 whole; the reader refuses what a float may have rounded.
     if isinstance(data.get("link_id"), float):
+        return True
+    # A fact's amount likewise, and in what order its touches stand.
+    if isinstance(data.get("value_minor"), float):
+        return True
+    touches = data.get("touches")
+    if isinstance(touches, list) and len(touches) > 1:
         return True
     # A header that the schema does not know may be anything there; the reader wants a text that Postgres can store.
     signals = data.get("signals")
@@ -84,10 +111,12 @@ def _any_json() -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def _changed_events(draw: st.DrawFn) -> dict[str, Any]:
+def _changed_events(draw: st.DrawFn, stream: Stream = Stream.CLICKS) -> dict[str, Any]:
     """An event in which one field is gone, is something else, or is the wrong thing altogether."""
-    event: dict[str, Any] = orjson.loads(encode(ORIGIN, draw(instants()), draw(clicks_stream_events())))
-    inside = [event] + [part for part in (event["data"], event["data"].get("signals")) if part]
+    written = encode(replace(ORIGIN, stream=stream), draw(instants()), draw(stream_events(stream)))
+    event: dict[str, Any] = orjson.loads(written)
+    data = event["data"]
+    inside = [event] + [part for part in (data, data.get("signals"), *data.get("touches", [])[:1]) if part]
     changed = draw(st.sampled_from(inside))
     name = draw(st.sampled_from(sorted(changed)))
     if draw(st.booleans()):
@@ -97,9 +126,10 @@ def _changed_events(draw: st.DrawFn) -> dict[str, Any]:
     return event
 
 
-@given(origins(CLICKS), instants(), clicks_stream_events())
-def test_an_event_comes_back_as_it_was_written(origin: Origin, captured_at: datetime, data: EventData) -> None:
+@given(origins(), instants(), st.data())
+def test_an_event_comes_back_as_it_was_written(origin: Origin, captured_at: datetime, drawn: st.DataObject) -> None:
     """Whatever a writer may write, a reader reads."""
+    data = drawn.draw(stream_events(origin.stream))
     assert decode(encode(origin, captured_at, data), origin) == Event(origin, captured_at, data)
 
 
@@ -136,6 +166,41 @@ def test_what_is_refused_is_what_breaks_the_schema(event: dict[str, Any]) -> Non
     """The reader and the schemas agree on every event, but for fields that they do not know."""
     assume(not _is_beyond_schemas(event["data"] if isinstance(event.get("data"), dict) else {}))
     assert _decodes(event) == _is_valid(event)
+
+
+@pytest.mark.parametrize("stream", [Stream.CONVERSIONS, Stream.ACTIVITIES])
+@given(st.data())
+def test_what_is_refused_of_facts_is_what_breaks_the_schema(stream: Stream, drawn: st.DataObject) -> None:
+    event = drawn.draw(_changed_events(stream))
+    assume(not _is_beyond_schemas(event["data"] if isinstance(event.get("data"), dict) else {}))
+    assert _decodes(event, replace(ORIGIN, stream=stream)) == _is_valid(event)
+
+
+@pytest.mark.parametrize("seqs", [(2, 1), (1, 1), (1, 3, 2)])
+def test_touches_stand_in_order_and_each_once(seqs: tuple[int, ...]) -> None:
+    """One order of the same touches, so that two reports of one conversion are alike to the byte."""
+    [touch] = PLAIN_CONVERSION.touches
+    touches = tuple(
+        NamedTouch(replace(touch.origin, seq=Seq(seq)), touch.utc_day + timedelta(days=number))
+        for number, seq in enumerate(seqs)
+    )
+    origin = replace(ORIGIN, stream=Stream.CONVERSIONS)
+    with pytest.raises(UndecodableError, match="touches do not stand in the order"):
+        decode(encode(origin, CAPTURED_AT, replace(PLAIN_CONVERSION, touches=touches)), origin)
+
+
+@pytest.mark.parametrize("stream", Stream)
+@given(st.data())
+def test_a_fact_lies_in_its_own_stream(stream: Stream, drawn: st.DataObject) -> None:
+    """Where another writes it, it is refused, though its id and its data are right."""
+    fact = drawn.draw(st.one_of(conversions(), reversals(), activities()))
+    origin = replace(ORIGIN, stream=stream)
+    value = encode(origin, CAPTURED_AT, fact)
+    if stream is stream_of(fact):
+        assert decode(value, origin).data == fact
+    else:
+        with pytest.raises(UndecodableError, match="carry no 'advolink"):
+            decode(value, origin)
 
 
 @given(_any_json())

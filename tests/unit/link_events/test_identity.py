@@ -4,9 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from link_events.identity import SEQ_MAX, JournalId, Origin, Seq, is_advocate_id, is_code, parse_event_id
+from link_events.identity import (
+    SEQ_MAX,
+    ConversionKey,
+    JournalId,
+    Origin,
+    Seq,
+    is_advocate_id,
+    is_code,
+    is_external_id,
+    is_source,
+    parse_event_id,
+)
 from link_events.streams import Partition, Stream
-from stage.events import origins
+from stage.events import conversion_keys, external_ids, origins
 
 
 def test_an_event_id_reads_as_the_design_says() -> None:
@@ -77,3 +88,22 @@ def test_a_code_is_a_path_segment(text: str) -> None:
 def test_a_code_needs_no_encoding_and_has_no_dot(text: str) -> None:
     """What browsers and proxies would rewrite is no code, and no code is taken for a file."""
     assert not is_code(text)
+
+
+@given(conversion_keys(), conversion_keys())
+def test_two_conversions_never_have_one_key_as_text(one: ConversionKey, other: ConversionKey) -> None:
+    """Slashes may stand in the last part alone."""
+    assert (one.text == other.text) == (one == other)
+    assert ConversionKey(*one.text.split("/", 2)) == one
+
+
+@given(external_ids())
+def test_any_text_without_control_characters_is_an_external_id(text: str) -> None:
+    assert is_external_id(text)
+    assert not is_external_id(text + "\n")
+    assert not is_external_id(text + "x" * 200)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("shop.eu-1_a", True), ("s" * 65, False), ("", False), ("a/b", False)])
+def test_a_source_stands_in_keys(text: str, *, expected: bool) -> None:
+    assert is_source(text) is expected

@@ -9,9 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from link_events.codec import encode, key_of
-from link_events.events import SIGNAL_HEADERS, Click, Heartbeat, Sealed
-from link_events.identity import ADVOCATE_ID_PATTERN, AdvocateId, Origin
-from stage.events import PLAIN_CLICK, clicks, instants, origins
+from link_events.events import SIGNAL_HEADERS, Click, Fact, Heartbeat, Sealed, key_of_fact
+from link_events.identity import ADVOCATE_ID_PATTERN, AdvocateId, ConversionKey, Origin
+from stage.events import (
+    PLAIN_CLICK,
+    PLAIN_CONVERSION,
+    activities,
+    clicks,
+    conversions,
+    instants,
+    origins,
+    reversals,
+)
 
 TRAPS: Final = (
     '"advocate_id":"x"',
@@ -23,6 +32,16 @@ TRAPS: Final = (
     "\\u0022advocate_id\\u0022:\\u0022x\\u0022",
 )
 """What somebody may send who would rather have another advocate's partition."""
+
+NO_KEYS: Final = (
+    b'{"external_id":"A"}',
+    b'{"external_id":"A"',
+    b'["external_id":"A"]',
+    b'{"data":{"external_id":"A"}}',
+    b'{"data":["external_id"],"external_id":"A"}',
+    b'{"data":{"source":"shop","kind":7,"external_id":"A"}}',
+)
+"""What looks like a conversion's key, and is none."""
 
 
 @given(origins(), instants(), clicks())
@@ -49,6 +68,19 @@ def test_nothing_that_a_client_sends_is_taken_for_it(
     assert key_of(encode(origin, captured_at, click)) == advocate.encode()
 
 
+@given(origins(), instants(), st.one_of(conversions(), reversals(), activities()))
+def test_the_key_of_a_fact_is_what_chose_its_partition(origin: Origin, captured_at: datetime, fact: Fact) -> None:
+    """Whatever quotes, backslashes and slashes are in it."""
+    assert key_of(encode(origin, captured_at, fact)) == key_of_fact(fact).encode()
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+@given(origins(), instants())
+def test_no_external_id_is_taken_for_an_advocate(trap: str, origin: Origin, captured_at: datetime) -> None:
+    conversion = replace(PLAIN_CONVERSION, key=ConversionKey("shop", "sale", trap))
+    assert key_of(encode(origin, captured_at, conversion)) == f"shop/sale/{trap}".encode()
+
+
 @pytest.mark.parametrize("data", [Heartbeat(), Sealed()])
 @given(origins(), instants())
 def test_heartbeats_and_seals_have_none(data: Heartbeat | Sealed, origin: Origin, captured_at: datetime) -> None:
@@ -63,6 +95,6 @@ def test_bytes_that_are_no_event_have_none_or_some(value: bytes) -> None:
     assert key is None or key in value
 
 
-@pytest.mark.parametrize("value", [b"", b'{"advocate_id":""}', b'{"advocate_id":"ada', b'{"advocate_id":'])
+@pytest.mark.parametrize("value", [b"", b'{"advocate_id":""}', b'{"advocate_id":"ada', b'{"advocate_id":', *NO_KEYS])
 def test_a_key_that_is_empty_or_cut_off_is_none(value: bytes) -> None:
     assert key_of(value) is None

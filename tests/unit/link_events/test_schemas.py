@@ -9,11 +9,13 @@ import orjson
 import pytest
 import yaml
 from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.protocols import Validator
 
 from event_log.kafka.dead_letters import TOPIC as DEAD_LETTER_TOPIC
 from link_events.codec import UndecodableError, decode, encode
+from link_events.currencies import CURRENCIES
 from link_events.events import (
     DATA_CONTENT_TYPE,
     LANGUAGE_CHARS_MAX,
@@ -21,20 +23,45 @@ from link_events.events import (
     REFERRER_ORIGIN_CHARS_MAX,
     SIGNAL_CHARS_MAX,
     SIGNAL_HEADERS,
+    TOUCHES_MAX,
     USER_AGENT_CHARS_MAX,
+    VALUE_MINOR_MAX,
     VISITOR_CHARS_MAX,
-    EventData,
+    Click,
     EventType,
+    Fact,
 )
-from link_events.identity import ADVOCATE_ID_PATTERN, CODE_PATTERN, Origin, parse_event_id
+from link_events.facts import CUSTOMER_PATTERN, DAY_PATTERN
+from link_events.identity import (
+    ADVOCATE_ID_PATTERN,
+    CODE_PATTERN,
+    EXTERNAL_ID_PATTERN,
+    KIND_PATTERN,
+    SOURCE_PATTERN,
+    Origin,
+    parse_event_id,
+)
 from link_events.instants import INSTANT_PATTERN
-from link_events.reasons import LinkState
+from link_events.reasons import ActivityKind, LinkState, Via
 from link_events.streams import PARTITIONS_DEFAULT, Stream
 from stage.event_schemas import EVENT_SCHEMAS, EXAMPLES, TOPICS, Schema, read_json, reader_schema, writer_schema
-from stage.events import PLAIN_CLICK, clicks_stream_events, instants, origins
+from stage.events import (
+    PLAIN_ACTIVITY,
+    PLAIN_CLICK,
+    PLAIN_CONVERSION,
+    PLAIN_REVERSAL,
+    instants,
+    origins,
+    stream_events,
+)
 
 EXAMPLES_ORIGIN: Final = parse_event_id("00c0ffee00c0ffee-c7-42")
-"""What every example travels as, so that a broken id is found broken."""
+OTHERS_ORIGINS: Final = {
+    "conversion": parse_event_id("00c0ffee00c0ffee-v3-17"),
+    "reversal": parse_event_id("00c0ffee00c0ffee-v3-17"),
+    "activity": parse_event_id("00c0ffee00c0ffee-a5-2"),
+}
+"""What every example travels as, so that a broken id is found broken: by its event, where that is of another stream."""
 
 ENVELOPE: Final = "envelope.v1.schema.json"
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -76,13 +103,14 @@ def _schema_of(example: Path) -> str:
     return f"{event}.v{version}.schema.json"
 
 
-def _origin() -> Origin:
-    assert EXAMPLES_ORIGIN is not None
-    return EXAMPLES_ORIGIN
+def _origin(event: str = "click") -> Origin:
+    origin = OTHERS_ORIGINS.get(event, EXAMPLES_ORIGIN)
+    assert origin is not None
+    return origin
 
 
-def _click_properties() -> Schema:
-    properties: Schema = read_json(EVENT_SCHEMAS / "click.v1.schema.json")["properties"]["data"]["properties"]
+def _data_properties(event: str) -> Schema:
+    properties: Schema = read_json(EVENT_SCHEMAS / f"{event}.v1.schema.json")["properties"]["data"]["properties"]
     return properties
 
 
@@ -128,26 +156,27 @@ def test_a_schema_describes_itself_and_its_fields(path: Path) -> None:
     assert set(undescribed) <= ({"type", "data"} if path.name != ENVELOPE else set())
 
 
-@given(origins(), instants(), clicks_stream_events())
-def test_what_is_written_is_valid(origin: Origin, captured_at: datetime, data: EventData) -> None:
+@given(origins(), instants(), st.data())
+def test_what_is_written_is_valid(origin: Origin, captured_at: datetime, drawn: st.DataObject) -> None:
     """Every event that the code writes holds to its schema, to the field."""
-    written = orjson.loads(
-        encode(Origin(origin.journal, Stream.CLICKS, origin.partition, origin.seq), captured_at, data)
-    )
+    data = drawn.draw(stream_events(origin.stream))
+    written = orjson.loads(encode(origin, captured_at, data))
     name = f"{type(data).__name__.lower()}.v1.schema.json"
     writer_schema(name).validate(written)
 
 
-def test_a_click_writes_every_field_of_its_schema() -> None:
+@pytest.mark.parametrize("data", [PLAIN_CLICK, PLAIN_CONVERSION, PLAIN_REVERSAL, PLAIN_ACTIVITY], ids=type)
+def test_an_event_writes_every_field_of_its_schema(data: Click | Fact) -> None:
     """No field is described that nobody fills."""
-    written = orjson.loads(encode(_origin(), PLAIN_CLICK.occurred_at, PLAIN_CLICK))
-    assert set(written["data"]) == set(_click_properties())
+    event = type(data).__name__.lower()
+    written = orjson.loads(encode(_origin(event), data.occurred_at, data))
+    assert set(written["data"]) == set(_data_properties(event))
     assert set(written) == set(read_json(EVENT_SCHEMAS / ENVELOPE)["properties"])
 
 
 def test_the_schemas_draw_the_lines_where_the_code_does() -> None:
     """Patterns, lengths and closed sets are the code's own."""
-    click, envelope = _click_properties(), read_json(EVENT_SCHEMAS / ENVELOPE)["properties"]
+    click, envelope = _data_properties("click"), read_json(EVENT_SCHEMAS / ENVELOPE)["properties"]
     header = read_json(EVENT_SCHEMAS / "click.v1.schema.json")["$defs"]["header"]
     assert click["occurred_at"]["pattern"] == envelope["time"]["pattern"] == f"^{INSTANT_PATTERN}$"
     assert click["code"]["pattern"] == f"^{CODE_PATTERN}$"
@@ -165,11 +194,31 @@ def test_the_schemas_draw_the_lines_where_the_code_does() -> None:
     assert envelope["datacontenttype"]["const"] == DATA_CONTENT_TYPE
 
 
+def test_the_schemas_of_facts_draw_the_lines_where_the_code_does() -> None:
+    """Patterns, limits and closed sets are the code's own, alike in all three."""
+    conversion, reversal, activity = map(_data_properties, ("conversion", "reversal", "activity"))
+    for data in (conversion, reversal, activity):
+        assert data["occurred_at"]["pattern"] == f"^{INSTANT_PATTERN}$"
+        assert data["source"]["pattern"] == f"^{SOURCE_PATTERN}$"
+        assert data["external_id"]["pattern"] == f"^{EXTERNAL_ID_PATTERN}$"
+    assert conversion["kind"]["pattern"] == reversal["kind"]["pattern"] == f"^{KIND_PATTERN}$"
+    assert reversal["reversal_id"]["pattern"] == f"^{EXTERNAL_ID_PATTERN}$"
+    assert {activity[name]["pattern"] for name in ("channel", "content_id", "category")} == {f"^{EXTERNAL_ID_PATTERN}$"}
+    assert activity["advocate_id"]["pattern"] == f"^{ADVOCATE_ID_PATTERN}$"
+    assert activity["kind"]["enum"] == list(ActivityKind)
+    assert conversion["via"]["enum"] == list(Via)
+    assert conversion["currency"]["enum"] == [*CURRENCIES, None]
+    assert conversion["customer"]["pattern"] == f"^{CUSTOMER_PATTERN}$"
+    assert conversion["touches"]["maxItems"] == TOUCHES_MAX
+    assert conversion["touches"]["items"]["properties"]["utc_day"]["pattern"] == f"^{DAY_PATTERN}$"
+    assert conversion["value_minor"]["maximum"] == reversal["value_minor"]["maximum"] == VALUE_MINOR_MAX
+
+
 @pytest.mark.parametrize("path", GOOD_EXAMPLES, ids=_name)
 def test_a_good_example_is_valid_and_decodes(path: Path) -> None:
     """A good example is what a writer may write and a reader reads."""
     writer_schema(_schema_of(path)).validate(read_json(path))
-    decode(path.read_bytes(), _origin())
+    decode(path.read_bytes(), _origin(path.parts[-3]))
 
 
 @pytest.mark.parametrize("path", BAD_EXAMPLES, ids=_name)
@@ -178,7 +227,7 @@ def test_a_bad_example_is_neither_valid_nor_decoded(path: Path) -> None:
     assert not writer_schema(_schema_of(path)).is_valid(read_json(path))
     assert not reader_schema(_schema_of(path)).is_valid(read_json(path))
     with pytest.raises(UndecodableError):
-        decode(path.read_bytes(), _origin())
+        decode(path.read_bytes(), _origin(path.parts[-3]))
 
 
 @pytest.mark.parametrize("path", BAD_EXAMPLES, ids=_name)
@@ -190,16 +239,25 @@ def test_a_bad_example_breaks_one_thing(path: Path) -> None:
     assert field.replace("_", "-") in path.stem
 
 
-@pytest.mark.parametrize("place", ["", "data", "data.signals"])
-def test_a_writer_adds_no_field(place: str) -> None:
+@pytest.mark.parametrize(
+    ("example", "place"),
+    [
+        *(("click/1/good-live.json", place) for place in ((), ("data",), ("data", "signals"))),
+        *(("conversion/1/good-sale.json", place) for place in ((), ("data",), ("data", "touches", 0))),
+        *(("reversal/1/good-part.json", place) for place in ((), ("data",))),
+        *(("activity/1/good-share.json", place) for place in ((), ("data",))),
+    ],
+)
+def test_a_writer_adds_no_field(example: str, place: tuple[str | int, ...]) -> None:
     """Schemas are closed for writers, at every depth."""
-    event = read_json(EXAMPLES / "click" / "1" / "good-live.json")
-    inside = event
-    for name in place.split(".") if place else ():
-        inside = inside[name]
+    path = EXAMPLES / example
+    event = inside = read_json(path)
+    for part in place:
+        inside = inside[part]
     inside["shoe_size"] = "43"
-    assert not writer_schema("click.v1.schema.json").is_valid(event)
-    assert reader_schema("click.v1.schema.json").is_valid(event)
+    assert not writer_schema(_schema_of(path)).is_valid(event)
+    assert reader_schema(_schema_of(path)).is_valid(event)
+    decode(orjson.dumps(event), _origin(path.parts[-3]))
 
 
 @pytest.mark.parametrize("schema", [writer_schema, reader_schema])
