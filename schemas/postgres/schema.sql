@@ -26,7 +26,17 @@ CREATE TABLE signing_key (
     CONSTRAINT signing_key_secret_check CHECK (num_nulls(secret, retired_at) = 1 AND length(secret) = 32)
 );
 
--- writer: the aggregator's programme API. One row.
+-- writer: the redirector, once. What customers' ids are hashed with. Never rotates: the same customer must be known for years.
+CREATE TABLE customer_key (
+    only_row boolean PRIMARY KEY DEFAULT true,
+    secret bytea NOT NULL,
+    made_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT customer_key_only_row_check CHECK (only_row),
+    CONSTRAINT customer_key_secret_check CHECK (length(secret) = 32)
+);
+
+-- writer: the aggregator's programme API. One row. By whose money and which model conversions are credited, which touches may
+-- earn, how long a click is waited for, and from where browsers may report. Windows are in seconds, the second by kind.
 CREATE TABLE programme (
     only_row boolean PRIMARY KEY DEFAULT true,
     timezone text NOT NULL DEFAULT 'UTC',
@@ -35,10 +45,26 @@ CREATE TABLE programme (
     repeats text NOT NULL DEFAULT 'day',
     click_ids boolean NOT NULL DEFAULT true,
     click_id_name text NOT NULL DEFAULT 'advolink_click_id',
+    currency text NOT NULL DEFAULT 'EUR',
+    attribution_model text NOT NULL DEFAULT 'last',
+    attribution_window_s bigint NOT NULL DEFAULT 2592000,
+    attribution_windows_s jsonb NOT NULL DEFAULT '{}',
+    half_life_s bigint NOT NULL DEFAULT 604800,
+    earning text NOT NULL DEFAULT 'counted',
+    pending_s bigint NOT NULL DEFAULT 604800,
+    browser_origins text[] NOT NULL DEFAULT '{}',
+    browser_money boolean NOT NULL DEFAULT false,
     CONSTRAINT programme_only_row_check CHECK (only_row),
     CONSTRAINT programme_click_id_name_check CHECK (click_id_name ~ '^[A-Za-z0-9._~-]{1,64}$'),
     CONSTRAINT programme_first_weekday_check CHECK (first_weekday BETWEEN 0 AND 6),
-    CONSTRAINT programme_repeats_check CHECK (repeats IN ('day', 'none'))
+    CONSTRAINT programme_repeats_check CHECK (repeats IN ('day', 'none')),
+    CONSTRAINT programme_attribution_model_check CHECK (
+        attribution_model IN ('last', 'first', 'linear', 'position', 'time_decay')
+    ),
+    CONSTRAINT programme_earning_check CHECK (earning IN ('counted', 'repeats', 'any')),
+    CONSTRAINT programme_attribution_s_check CHECK (
+        attribution_window_s > 0 AND half_life_s > 0 AND pending_s >= 0
+    )
 );
 INSERT INTO programme DEFAULT VALUES;
 
@@ -353,7 +379,8 @@ CREATE TABLE counts_change_counter (
 
 -- writer: the aggregator, and `advolink rebuild`.
 -- `partition` is the one that all clicks of the key come through; `change` is the number of the row's last change in it.
--- `visitors`: how many different ones have a counted click, whichever of the advocate's links it is on.
+-- `visitors`: how many different ones have a counted click, whichever of the advocate's links it is on. `credited_millionths`
+-- and `value_minor` are of the conversions of the day, `by_click_…` of the clicks of the day, whenever they converted.
 CREATE TABLE advocate_day (
     advocate_id text COLLATE "C" NOT NULL,
     day date NOT NULL,
@@ -364,6 +391,13 @@ CREATE TABLE advocate_day (
     partition integer NOT NULL,
     change bigint NOT NULL,
     visitors bigint NOT NULL DEFAULT 0,
+    credited_millionths bigint NOT NULL DEFAULT 0,
+    value_minor bigint NOT NULL DEFAULT 0,
+    by_click_millionths bigint NOT NULL DEFAULT 0,
+    by_click_value_minor bigint NOT NULL DEFAULT 0,
+    shares bigint NOT NULL DEFAULT 0,
+    sessions bigint NOT NULL DEFAULT 0,
+    engagements bigint NOT NULL DEFAULT 0,
     CONSTRAINT advocate_day_pkey PRIMARY KEY (advocate_id, day),
     CONSTRAINT advocate_day_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks),
     CONSTRAINT advocate_day_partition_change_key UNIQUE (partition, change)
@@ -381,6 +415,13 @@ CREATE TABLE advocate_quarter (
     partition integer NOT NULL,
     change bigint NOT NULL,
     visitor_days bigint NOT NULL DEFAULT 0,
+    credited_millionths bigint NOT NULL DEFAULT 0,
+    value_minor bigint NOT NULL DEFAULT 0,
+    by_click_millionths bigint NOT NULL DEFAULT 0,
+    by_click_value_minor bigint NOT NULL DEFAULT 0,
+    shares bigint NOT NULL DEFAULT 0,
+    sessions bigint NOT NULL DEFAULT 0,
+    engagements bigint NOT NULL DEFAULT 0,
     CONSTRAINT advocate_quarter_pkey PRIMARY KEY (advocate_id, quarter_start),
     CONSTRAINT advocate_quarter_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks),
     CONSTRAINT advocate_quarter_partition_change_key UNIQUE (partition, change)
@@ -397,6 +438,10 @@ CREATE TABLE link_day (
     partition integer NOT NULL,
     change bigint NOT NULL,
     visitors bigint NOT NULL DEFAULT 0,
+    credited_millionths bigint NOT NULL DEFAULT 0,
+    value_minor bigint NOT NULL DEFAULT 0,
+    by_click_millionths bigint NOT NULL DEFAULT 0,
+    by_click_value_minor bigint NOT NULL DEFAULT 0,
     CONSTRAINT link_day_pkey PRIMARY KEY (link_id, day),
     CONSTRAINT link_day_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks),
     CONSTRAINT link_day_partition_change_key UNIQUE (partition, change)
@@ -413,8 +458,9 @@ CREATE TABLE counts_rebuild (
     rows_corrected bigint NOT NULL
 );
 
--- writer: the command `advolink rebuild`. Each counts row it corrected: raw, counted, not counted, in review and visitors
--- (visitor days of a quarter) before (null: there was no such row) and after.
+-- writer: the command `advolink rebuild`. Each counts row it corrected: raw, counted, not counted, in review, visitors
+-- (visitor days of a quarter) and, since there are conversions, the columns after them in their order, before (null: there was
+-- no such row) and after.
 CREATE TABLE counts_correction (
     rebuild_id bigint NOT NULL,
     counts text NOT NULL,
@@ -425,6 +471,193 @@ CREATE TABLE counts_correction (
     CONSTRAINT counts_correction_pkey PRIMARY KEY (rebuild_id, counts, key, start),
     CONSTRAINT counts_correction_rebuild_id_fkey FOREIGN KEY (rebuild_id) REFERENCES counts_rebuild (rebuild_id)
 );
+
+-- ---------------------------------------------------------------- conversions and activities
+
+-- writer: the aggregator, and `advolink customers erase`. Every conversion as it was received. Several may have one key: the
+-- row in `conversion` names the one that stands for it. `body`: the digest of what makes two of them say the same; null once
+-- the customer was erased.
+CREATE TABLE conversion_event (
+    journal bytea NOT NULL,
+    partition integer NOT NULL,
+    seq bigint NOT NULL,
+    log_offset bigint NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    captured_at timestamptz NOT NULL,
+    logged_at timestamptz NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    local_day date NOT NULL,
+    source text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    external_id text COLLATE "C" NOT NULL,
+    customer bytea,
+    value_minor bigint,
+    currency text,
+    via text NOT NULL,
+    test boolean NOT NULL,
+    body bytea,
+    CONSTRAINT conversion_event_pkey PRIMARY KEY (journal, partition, seq),
+    CONSTRAINT conversion_event_via_check CHECK (via IN ('api', 'pixel', 'script')),
+    CONSTRAINT conversion_event_value_minor_check CHECK (
+        num_nulls(value_minor, currency) IN (0, 2) AND value_minor >= 0
+    )
+);
+CREATE INDEX conversion_event_external_id_idx ON conversion_event (source, kind, external_id);
+CREATE INDEX conversion_event_customer_idx ON conversion_event (customer) WHERE customer IS NOT NULL;
+
+-- writer: the aggregator. The clicks that a conversion's event names, by their click ids: `click_…` name one. What follows is
+-- what was found of the click, and stays when the click is let go; null until it is found.
+CREATE TABLE conversion_touch (
+    journal bytea NOT NULL,
+    partition integer NOT NULL,
+    seq bigint NOT NULL,
+    click_journal bytea NOT NULL,
+    click_partition integer NOT NULL,
+    click_seq bigint NOT NULL,
+    click_on date NOT NULL,
+    clicked_at timestamptz,
+    local_day date,
+    advocate_id text COLLATE "C",
+    link_id bigint,
+    verdict text,
+    reasons text[],
+    self_click boolean,
+    test boolean,
+    CONSTRAINT conversion_touch_pkey PRIMARY KEY (
+        journal, partition, seq, click_journal, click_partition, click_seq
+    )
+);
+CREATE INDEX conversion_touch_click_idx ON conversion_touch (click_journal, click_partition, click_seq);
+CREATE INDEX conversion_touch_unknown_idx ON conversion_touch (click_on) WHERE clicked_at IS NULL;
+
+-- writer: the aggregator. One row a key, for ever. Down to `test` it is what its holder says: of all events of the key, the
+-- first in canonical order that a server sent, or where none did the first that a browser sent. Then what became of it.
+CREATE TABLE conversion (
+    conversion_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    source text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    external_id text COLLATE "C" NOT NULL,
+    partition integer NOT NULL,
+    journal bytea NOT NULL,
+    seq bigint NOT NULL,
+    log_offset bigint NOT NULL,
+    via text NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    local_day date NOT NULL,
+    logged_at timestamptz NOT NULL,
+    customer bytea,
+    names_clicks boolean NOT NULL,
+    value_minor bigint,
+    currency text,
+    test boolean NOT NULL,
+    state text NOT NULL DEFAULT 'received',
+    decided_at timestamptz,
+    waits_until timestamptz,
+    window_s bigint,
+    model text,
+    follows bigint,
+    net_value_minor bigint,
+    credited_value_minor bigint,
+    credited_currency text,
+    rate numeric(24, 12),
+    rate_from date,
+    CONSTRAINT conversion_source_kind_external_id_key UNIQUE (source, kind, external_id),
+    CONSTRAINT conversion_state_check CHECK (
+        state IN (
+            'received', 'credited', 'pending_click', 'unknown_click', 'outside_window', 'precedes_click', 'self',
+            'not_counted_click', 'unknown_currency', 'reversed', 'test'
+        )
+    )
+) WITH (fillfactor = 70);
+CREATE INDEX conversion_customer_idx ON conversion (customer, occurred_at) WHERE customer IS NOT NULL;
+CREATE INDEX conversion_state_idx ON conversion (state, conversion_id) WHERE state <> 'credited';
+CREATE INDEX conversion_waits_until_idx ON conversion (waits_until) WHERE state = 'pending_click';
+CREATE INDEX conversion_currency_idx ON conversion (currency, local_day) WHERE currency IS NOT NULL;
+CREATE INDEX conversion_holder_idx ON conversion (journal, partition, seq);
+CREATE INDEX conversion_local_day_idx ON conversion (local_day);
+
+-- writer: the aggregator. What takes a conversion back, also one that never comes. `value_minor` null: all of it.
+CREATE TABLE reversal (
+    source text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    external_id text COLLATE "C" NOT NULL,
+    reversal_id text COLLATE "C" NOT NULL,
+    journal bytea NOT NULL,
+    partition integer NOT NULL,
+    seq bigint NOT NULL,
+    log_offset bigint NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    value_minor bigint,
+    CONSTRAINT reversal_pkey PRIMARY KEY (source, kind, external_id, reversal_id),
+    CONSTRAINT reversal_value_minor_check CHECK (value_minor > 0)
+);
+
+-- writer: the aggregator. Conversions to be attributed anew: whoever changes what one depends on adds a row, the attributor
+-- deletes those that it took, so that a mark made meanwhile survives. `captured_at`: of what is not attributed yet; null where
+-- something attributed is corrected.
+CREATE TABLE conversion_mark (
+    mark_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    conversion_id bigint NOT NULL,
+    captured_at timestamptz,
+    marked_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- writer: the aggregator's attributor. A touch that earns, which `journal`, `partition` and `seq` name, with its millionths
+-- under each model; then what of it is in the counts.
+CREATE TABLE credit (
+    conversion_id bigint NOT NULL,
+    journal bytea NOT NULL,
+    partition integer NOT NULL,
+    seq bigint NOT NULL,
+    advocate_id text COLLATE "C" NOT NULL,
+    link_id bigint NOT NULL,
+    day date NOT NULL,
+    click_day date NOT NULL,
+    last integer NOT NULL,
+    first integer NOT NULL,
+    linear integer NOT NULL,
+    "position" integer NOT NULL,
+    time_decay integer NOT NULL,
+    counted_millionths integer NOT NULL,
+    value_minor bigint NOT NULL,
+    CONSTRAINT credit_pkey PRIMARY KEY (conversion_id, journal, partition, seq)
+);
+CREATE INDEX credit_day_idx ON credit (day, advocate_id);
+CREATE INDEX credit_click_day_idx ON credit (click_day);
+
+-- writer: the aggregator. Shares, sessions and engagements that a board reported, each once.
+CREATE TABLE activity (
+    source text COLLATE "C" NOT NULL,
+    external_id text COLLATE "C" NOT NULL,
+    kind text NOT NULL,
+    journal bytea NOT NULL,
+    partition integer NOT NULL,
+    seq bigint NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    local_day date NOT NULL,
+    advocate_id text COLLATE "C" NOT NULL,
+    channel text,
+    content_id text,
+    category text,
+    CONSTRAINT activity_pkey PRIMARY KEY (source, external_id),
+    CONSTRAINT activity_kind_check CHECK (kind IN ('share', 'session', 'engagement'))
+);
+CREATE INDEX activity_local_day_idx ON activity (local_day, advocate_id);
+
+-- writer: the aggregator's rates API. What a unit of `currency` is worth in `base`, from a local day on.
+CREATE TABLE rate (
+    base text NOT NULL,
+    currency text NOT NULL,
+    valid_from date NOT NULL,
+    rate numeric(24, 12) NOT NULL,
+    set_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT rate_pkey PRIMARY KEY (base, currency, valid_from),
+    CONSTRAINT rate_rate_check CHECK (rate > 0)
+);
+
+-- ---------------------------------------------------------------- raw dates
 
 -- Makes the raw partition of one UTC date where it is missing. Attaching a ready table takes a lock that lets
 -- readers and writers of the other dates go on, which CREATE TABLE … PARTITION OF would not. The same lock taken

@@ -1,28 +1,50 @@
 """The programme in Postgres. Every call may raise DatabaseAwayError."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+import orjson
 
 from aggregator.errors import UnknownZoneError, ZoneInUseError
 from aggregator.judge import Repeats
 from database.pool import Connection, Pool, connected, only_row
 from database.queries import load_queries
 from link_events.click_ids import CLICK_ID_NAME
+from link_events.identity import Currency
 from link_events.periods import Calendar, Weekday, zone_named
+from link_events.reasons import Earning, Model
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 
+DAY_S: Final = 86_400
+CURRENCY_DEFAULT: Final = Currency("EUR")
+
+
 @dataclass(frozen=True, slots=True)
 class Programme:
-    """By which zone and weeks a company counts, when further clicks are repeats, and what redirects carry."""
+    """By which calendar a company counts, what is a repeat, what redirects carry, and how conversions are credited.
+
+    `attribution_windows_s` holds the kinds of conversions whose window is another. After `pending_s` a click that a
+    conversion names is no longer expected. Browsers report from pages of `browser_origins`, and money where they may.
+    """
 
     timezone: str = "UTC"
     first_weekday: Weekday = Weekday.MONDAY
     repeats: Repeats = Repeats.DAY
     click_ids: bool = True
     click_id_name: str = CLICK_ID_NAME
+    currency: Currency = CURRENCY_DEFAULT
+    attribution_model: Model = Model.LAST
+    attribution_window_s: int = 30 * DAY_S
+    attribution_windows_s: Mapping[str, int] = field(default_factory=dict)
+    half_life_s: int = 7 * DAY_S
+    earning: Earning = Earning.COUNTED
+    pending_s: int = 7 * DAY_S
+    browser_origins: tuple[str, ...] = ()
+    browser_money: bool = False
 
     @property
     def calendar(self) -> Calendar:
@@ -55,16 +77,16 @@ class ProgrammeStore:
         fail. A partition that is being claimed for the first time has no row to fence yet: its claim waits, or we do.
 
         Raises:
-            ZoneInUseError: clicks are stored, and their local days would be wrong in another zone.
+            ZoneInUseError: clicks, conversions or activities are stored, and their local days would be wrong in another
+                zone.
         """
         async with connected(self._pool) as connection, connection.transaction():
             await connection.execute(_SQL["hold_for_change"])
             await connection.execute(_SQL["fence_all"])
             current = await read_programme(connection)
-            if wanted.timezone != current.timezone and await connection.fetchval(_SQL["any_click"]):
+            if wanted.timezone != current.timezone and await connection.fetchval(_SQL["any_day"]):
                 raise ZoneInUseError(current.timezone)
-            values = (wanted.timezone, wanted.first_weekday, wanted.repeats, wanted.click_ids, wanted.click_id_name)
-            await connection.execute(_SQL["update"], *values)
+            await connection.execute(_SQL["update"], *_values(wanted))
 
 
 async def read_programme(connection: Connection) -> Programme:
@@ -78,6 +100,25 @@ async def hold_programme(connection: Connection) -> Programme:
 
 
 async def _read(connection: Connection, query: str) -> Programme:
-    fields = dict(only_row(await connection.fetchrow(_SQL[query])))
-    weekday, repeats = Weekday(fields.pop("first_weekday")), Repeats(fields.pop("repeats"))
-    return Programme(first_weekday=weekday, repeats=repeats, **fields)
+    stored = dict(only_row(await connection.fetchrow(_SQL[query])))
+    return Programme(
+        **stored
+        | {
+            "first_weekday": Weekday(stored["first_weekday"]),
+            "repeats": Repeats(stored["repeats"]),
+            "attribution_model": Model(stored["attribution_model"]),
+            "attribution_windows_s": orjson.loads(stored["attribution_windows_s"]),
+            "earning": Earning(stored["earning"]),
+            "browser_origins": tuple(stored["browser_origins"]),
+        }
+    )
+
+
+def _values(programme: Programme) -> tuple[object, ...]:
+    return (
+        *(programme.timezone, programme.first_weekday, programme.repeats),
+        *(programme.click_ids, programme.click_id_name, programme.currency, programme.attribution_model),
+        *(programme.attribution_window_s, orjson.dumps(programme.attribution_windows_s).decode()),
+        *(programme.half_life_s, programme.earning, programme.pending_s),
+        *(programme.browser_origins, programme.browser_money),
+    )

@@ -1,14 +1,20 @@
 -- programme: The programme as it is.
-SELECT timezone, first_weekday, repeats, click_ids, click_id_name FROM programme;
+SELECT
+    timezone, first_weekday, repeats, click_ids, click_id_name, currency, attribution_model,
+    attribution_window_s, attribution_windows_s, half_life_s, earning, pending_s, browser_origins, browser_money
+FROM programme;
 
 -- programme_held: The programme as it is, which nobody changes before this transaction ends.
-SELECT timezone, first_weekday, repeats, click_ids, click_id_name FROM programme FOR SHARE;
+SELECT
+    timezone, first_weekday, repeats, click_ids, click_id_name, currency, attribution_model,
+    attribution_window_s, attribution_windows_s, half_life_s, earning, pending_s, browser_origins, browser_money
+FROM programme FOR SHARE;
 
 -- hold_for_change: Let one change in at a time, and no claim of a partition beside it.
 SELECT FROM programme FOR UPDATE;
 
--- any_click: Whether any click was ever stored.
-SELECT EXISTS (SELECT FROM click);
+-- any_day: Whether anything was ever stored under a local day.
+SELECT EXISTS (SELECT FROM click) OR EXISTS (SELECT FROM conversion_event) OR EXISTS (SELECT FROM activity);
 
 -- fence_all: Make every owner of a partition read the programme again before its next batch; waits for running ones, in
 -- order, as whoever holds several at once takes them.
@@ -20,4 +26,6 @@ WHERE partition_offset.stream = held.stream AND partition_offset.partition = hel
 
 -- update: Change the programme.
 UPDATE programme
-SET timezone = $1, first_weekday = $2, repeats = $3, click_ids = $4, click_id_name = $5, updated_at = now();
+SET timezone = $1, first_weekday = $2, repeats = $3, click_ids = $4, click_id_name = $5, currency = $6,
+    attribution_model = $7, attribution_window_s = $8, attribution_windows_s = $9, half_life_s = $10, earning = $11,
+    pending_s = $12, browser_origins = $13, browser_money = $14, updated_at = now();

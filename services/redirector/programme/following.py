@@ -1,7 +1,7 @@
 """The programme as last heard of: from Postgres every few seconds, from a file of ours after a restart without it."""
 
 import logging
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from link_events.periods import zone_named
 from redirector.following import FOLLOW_INTERVAL, keep_following
 from redirector.kept import KeptFile
-from redirector.programme.store import Programme, ProgrammeStore
+from redirector.programme.store import Programme, ProgrammeStore, programme_of
 
 log = logging.getLogger(__name__)
 
@@ -52,4 +52,4 @@ def _read(value: Any) -> Programme:
     """What this or another version kept: a field that it did not know has its default."""
     if not isinstance(value, dict):
         raise TypeError("not a programme")
-    return Programme(**{field.name: value[field.name] for field in fields(Programme) if field.name in value})
+    return programme_of(value)

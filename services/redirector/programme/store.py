@@ -1,8 +1,9 @@
 """The programme in Postgres, for reading."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from database.pool import Pool, connected, only_row
 from database.queries import load_queries
@@ -13,11 +14,13 @@ _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 @dataclass(frozen=True, slots=True)
 class Programme:
-    """What of it redirects depend on, as it is stored; the defaults are those of a programme that nobody has set."""
+    """What of it the redirector depends on, as it is stored; the defaults are those of one that nobody has set."""
 
     timezone: str = "UTC"
     click_ids: bool = True
     click_id_name: str = CLICK_ID_NAME
+    browser_origins: tuple[str, ...] = ()
+    browser_money: bool = False
 
 
 class ProgrammeStore:
@@ -34,4 +37,10 @@ class ProgrammeStore:
         """
         async with connected(self._pool) as connection:
             row = only_row(await connection.fetchrow(_SQL["programme"]))
-        return Programme(**dict(row))
+        return programme_of(dict(row))
+
+
+def programme_of(stored: Mapping[str, Any]) -> Programme:
+    """The programme of which `stored` says something; what it does not say has its default."""
+    said = {field.name: stored[field.name] for field in fields(Programme) if field.name in stored}
+    return Programme(**said | {"browser_origins": tuple(said.get("browser_origins", ()))})

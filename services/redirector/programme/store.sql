@@ -1,2 +1,2 @@
 -- programme: The programme as it is.
-SELECT timezone, click_ids, click_id_name FROM programme;
+SELECT timezone, click_ids, click_id_name, browser_origins, browser_money FROM programme;

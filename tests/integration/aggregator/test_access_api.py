@@ -2,7 +2,7 @@
 
 import base64
 import json
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 import pytest
@@ -107,27 +107,48 @@ async def test_a_key_that_there_is_not_cannot_be_ended(season_admin: httpx2.Asyn
     assert (await season_admin.delete(f"/v1/keys/{key_id}")).status_code == 404
 
 
+UNSET: Final = {
+    "timezone": "UTC",
+    "first_weekday": "monday",
+    "repeats": "day",
+    "click_ids": True,
+    "click_id_name": "advolink_click_id",
+    "currency": "EUR",
+    "attribution_model": "last",
+    "attribution_window_s": 2_592_000,
+    "attribution_windows_s": {},
+    "half_life_s": 604_800,
+    "earning": "counted",
+    "pending_s": 604_800,
+    "browser_origins": [],
+    "browser_money": False,
+}
+"""The programme that nobody has set."""
+
+
 async def test_the_programme_is_read_and_set(admin: httpx2.AsyncClient) -> None:
     """What is left out takes its default."""
-    unset = {
-        "timezone": "UTC",
-        "first_weekday": "monday",
-        "repeats": "day",
-        "click_ids": True,
-        "click_id_name": "advolink_click_id",
-    }
-    assert (await admin.get("/v1/programme")).json() == unset
+    assert (await admin.get("/v1/programme")).json() == UNSET
     wanted = {
         "timezone": "America/New_York",
         "first_weekday": "sunday",
         "repeats": "none",
         "click_ids": False,
         "click_id_name": "c-l.i~c_K",
+        "currency": "KWD",
+        "attribution_model": "position",
+        "attribution_window_s": 1,
+        "attribution_windows_s": {"lead.b2b": 604_800},
+        "half_life_s": 1,
+        "earning": "any",
+        "pending_s": 60,
+        "browser_origins": ["http://localhost:3000"],
+        "browser_money": True,
     }
     assert (await admin.put("/v1/programme", json=wanted)).json() == wanted
     assert (await admin.get("/v1/programme")).json() == wanted
     answer = await admin.put("/v1/programme", json={"timezone": "Asia/Tokyo"})
-    assert answer.json() == {**unset, "timezone": "Asia/Tokyo"}
+    assert answer.json() == {**UNSET, "timezone": "Asia/Tokyo"}
 
 
 async def test_the_zone_is_not_changed_once_clicks_are_stored(season_admin: httpx2.AsyncClient) -> None:
@@ -135,10 +156,10 @@ async def test_the_zone_is_not_changed_once_clicks_are_stored(season_admin: http
     refused = await season_admin.put("/v1/programme", json={"timezone": "Asia/Tokyo"})
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:advolink:problem:zone-in-use")
     assert "UTC" in refused.json()["detail"]
-    rest = {"first_weekday": "saturday", "repeats": "none", "click_ids": False, "click_id_name": "cid"}
-    kept = await season_admin.put("/v1/programme", json={"timezone": "UTC", **rest})
+    rest = UNSET | {"first_weekday": "saturday", "repeats": "none", "click_ids": False, "currency": "JPY"}
+    kept = await season_admin.put("/v1/programme", json=rest)
     assert kept.status_code == 200
-    assert (await season_admin.get("/v1/programme")).json() == {"timezone": "UTC", **rest}
+    assert (await season_admin.get("/v1/programme")).json() == rest
 
 
 @pytest.mark.parametrize(
@@ -164,6 +185,22 @@ async def test_the_zone_is_not_changed_once_clicks_are_stored(season_admin: http
         ({"click_id_name": "ä"}, "click_id_name"),
         ({"click_id_name": "a%20b"}, "click_id_name"),
         ({"click_id_name": None}, "click_id_name"),
+        ({"currency": "eur"}, "currency"),
+        ({"currency": "XXX"}, "currency"),
+        ({"currency": "EURO"}, "currency"),
+        ({"attribution_model": "middle"}, "attribution_model"),
+        ({"attribution_window_s": 0}, "attribution_window_s"),
+        ({"attribution_window_s": 10**10}, "attribution_window_s"),
+        ({"attribution_windows_s": {"a/b": 1}}, "attribution_windows_s/a/b/[key]"),
+        ({"attribution_windows_s": {"lead": 0}}, "attribution_windows_s/lead"),
+        ({"attribution_windows_s": {f"kind-{number}": 1 for number in range(101)}}, "attribution_windows_s"),
+        ({"half_life_s": -1}, "half_life_s"),
+        ({"earning": "none"}, "earning"),
+        ({"pending_s": -1}, "pending_s"),
+        ({"browser_origins": ["https://shop.example.com/"]}, "browser_origins/0"),
+        ({"browser_origins": ["https://shop.example.com", "*"]}, "browser_origins/1"),
+        ({"browser_origins": "https://shop.example.com"}, "browser_origins"),
+        ({"browser_money": None}, "browser_money"),
     ],
 )
 async def test_a_programme_that_is_none_is_refused_by_name(

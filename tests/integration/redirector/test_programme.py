@@ -19,6 +19,7 @@ from stage.waiting import eventually_async
 
 AWAY: Final = "postgresql://127.0.0.1:1/nowhere"
 BERLIN: Final = "Europe/Berlin"
+SHOP: Final = "https://shop.example.com"
 
 
 @pytest.fixture
@@ -74,6 +75,16 @@ async def test_a_start_without_postgres_knows_the_programme(
         await eventually_async(kept, what="the zone is on the disk")
     async with running_redirector(AWAY, journals, key) as one:
         assert one.service.programme.zone.key == BERLIN
+
+
+async def test_what_browsers_may_report_is_followed_and_kept(pool: Pool, journals: Path) -> None:
+    """Also across a start without Postgres, where it is read from a file that knows no tuples."""
+    programme = followed(pool, journals)
+    async with connected(pool) as connection:
+        await connection.execute("UPDATE programme SET browser_origins = $1, browser_money = true", [SHOP])
+    await programme.look()
+    assert programme.current == Programme(browser_origins=(SHOP,), browser_money=True)
+    assert followed(pool, journals).current == programme.current
 
 
 async def test_the_first_redirect_of_a_redirector_without_a_past_is_as_any_other(
