@@ -1,10 +1,12 @@
-"""How many unknown codes a network may ask for. Pure: the time is an argument.
+"""How much of something a network may ask for. Pure: the time is an argument.
 
-A limit on what scanning costs, and on nothing else: links are never limited, so it keeps no link from being found.
+What is limited: unknown codes, for what scanning costs, and conversions that browsers report, for anybody may. Links
+never are, so no limit keeps one from being found.
 """
 
 import math
 from collections import OrderedDict
+from enum import StrEnum
 from typing import Final
 
 from http_api.problems import RETRY_AFTER_S
@@ -12,16 +14,27 @@ from http_api.problems import RETRY_AFTER_S
 NETWORKS_MAX: Final = 20_000
 """Networks that are remembered, 4 MB of them. The one that has asked for none for longest goes, and begins anew."""
 
-POLICY: Final = "unknown-codes"
+
+class LimitPolicy(StrEnum):
+    """What is limited, as it is called in the headers of a 429."""
+
+    UNKNOWN_CODES = "unknown-codes"
+    BROWSER_CONVERSIONS = "browser-conversions"
 
 
 class NetworkLimits:
-    """A bucket of tokens for each network: each unknown code takes one, and they come back at an even rate.
+    """A bucket of tokens for each network: whatever is asked for takes one, and they come back at an even rate.
 
     Kept as the one instant at which the bucket is full again (GCRA, as ATM's policing does it).
     """
 
-    def __init__(self, per_minute: int, burst: int, networks_max: int = NETWORKS_MAX) -> None:
+    def __init__(
+        self,
+        per_minute: int,
+        burst: int,
+        networks_max: int = NETWORKS_MAX,
+        policy: LimitPolicy = LimitPolicy.UNKNOWN_CODES,
+    ) -> None:
         self._token_s = 60 / per_minute
         self._bucket_s = burst * self._token_s
         self._networks_max = networks_max
@@ -30,8 +43,8 @@ class NetworkLimits:
         """By then there is a token, and the links' changes have been followed."""
         self.headers: Final = {
             "Retry-After": str(self.retry_after_s),
-            "RateLimit-Policy": f'"{POLICY}";q={burst};w={math.ceil(self._bucket_s)}',
-            "RateLimit": f'"{POLICY}";r=0;t={self.retry_after_s}',
+            "RateLimit-Policy": f'"{policy}";q={burst};w={math.ceil(self._bucket_s)}',
+            "RateLimit": f'"{policy}";r=0;t={self.retry_after_s}',
         }
         """What one who is over the limit is told, as draft-ietf-httpapi-ratelimit-headers-11 has it."""
 

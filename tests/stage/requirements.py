@@ -28,6 +28,8 @@ class Requirement(StrEnum):
     """The shared data folder with the real click log."""
     CURL = "curl"
     """curl, with which README's example is run."""
+    CHROMIUM = "chromium"
+    """A real browser, in which a short link is clicked and track.js runs."""
     WRK = "wrk"
     """wrk, which puts servers under load."""
     NGINX = "nginx"

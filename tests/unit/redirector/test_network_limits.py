@@ -1,10 +1,10 @@
-"""Unknown codes are limited for each network, evenly, and what is remembered of networks is bounded."""
+"""What is asked for is limited for each network, evenly, and what is remembered of networks is bounded."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redirector.network_limits import NetworkLimits
+from redirector.network_limits import LimitPolicy, NetworkLimits
 
 NOW_S = 1_000_000.0
 
@@ -67,6 +67,12 @@ def test_who_is_limited_is_told_when_to_come_again(
     assert headers["Retry-After"] == str(after_s)
     assert headers["RateLimit"] == f'"unknown-codes";r=0;t={after_s}'
     assert policy is None or headers["RateLimit-Policy"] == policy
+
+
+def test_who_is_limited_is_told_by_which_limit() -> None:
+    headers = NetworkLimits(60, 5, policy=LimitPolicy.BROWSER_CONVERSIONS).headers
+    assert headers["RateLimit-Policy"] == '"browser-conversions";q=5;w=5'
+    assert headers["RateLimit"].startswith('"browser-conversions";')
 
 
 @given(
