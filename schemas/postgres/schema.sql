@@ -595,13 +595,15 @@ CREATE TABLE reversal (
 
 -- writer: the aggregator. Conversions to be attributed anew: whoever changes what one depends on adds a row, the attributor
 -- deletes those that it took, so that a mark made meanwhile survives. `captured_at`: of what is not attributed yet; null where
--- something attributed is corrected.
+-- something attributed is corrected. `left_customer`: whose it was, where another event stands for the conversion now.
 CREATE TABLE conversion_mark (
     mark_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     conversion_id bigint NOT NULL,
     captured_at timestamptz,
-    marked_at timestamptz NOT NULL DEFAULT now()
+    marked_at timestamptz NOT NULL DEFAULT now(),
+    left_customer bytea
 );
+CREATE INDEX conversion_mark_captured_at_idx ON conversion_mark (captured_at) WHERE captured_at IS NOT NULL;
 
 -- writer: the aggregator's attributor. A touch that earns, which `journal`, `partition` and `seq` name, with its millionths
 -- under each model; then what of it is in the counts.

@@ -7,6 +7,7 @@ from typing import Final
 
 import orjson
 
+from aggregator.attributing.marks import mark_all
 from aggregator.errors import UnknownZoneError, ZoneInUseError
 from aggregator.judge import Repeats
 from database.pool import Connection, Pool, connected, only_row
@@ -45,6 +46,12 @@ class Programme:
     pending_s: int = 7 * DAY_S
     browser_origins: tuple[str, ...] = ()
     browser_money: bool = False
+
+    @property
+    def crediting(self) -> tuple[object, ...]:
+        """All of it that conversions are credited by."""
+        windows = (self.attribution_window_s, self.attribution_windows_s, self.half_life_s, self.pending_s)
+        return (self.currency, self.attribution_model, self.earning, *windows)
 
     @property
     def calendar(self) -> Calendar:
@@ -87,6 +94,8 @@ class ProgrammeStore:
             if wanted.timezone != current.timezone and await connection.fetchval(_SQL["any_day"]):
                 raise ZoneInUseError(current.timezone)
             await connection.execute(_SQL["update"], *_values(wanted))
+            if wanted.crediting != current.crediting:
+                await mark_all(connection)
 
 
 async def read_programme(connection: Connection) -> Programme:

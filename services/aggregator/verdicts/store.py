@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from aggregator.attributing.marks import mark_by_clicks
 from aggregator.judge import Judgement, Place, Repeats, Slot
 from aggregator.verdicts.deciding import (
     NOBODY_ASKED,
@@ -86,7 +87,7 @@ async def _held(connection: Connection, slots: Collection[Slot]) -> Held:
 
 
 async def _write(connection: Connection, decision: Decision) -> None:
-    """Slots in key order, then clicks in theirs, as every writer takes them."""
+    """Slots in key order, then clicks in theirs, as every writer takes them; then what names one of these clicks."""
     gone = sorted(slot for slot, holder in decision.holders.items() if holder is None)
     if gone:
         await connection.execute(_SQL["drop_slots"], *_columns(gone))
@@ -102,6 +103,7 @@ async def _write(connection: Connection, decision: Decision) -> None:
         for one in decision.changes
     ]
     await connection.executemany(_SQL["judge_anew"], sorted(rows))
+    await mark_by_clicks(connection, [one.click.place for one in decision.changes])
 
 
 def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
