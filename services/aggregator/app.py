@@ -18,6 +18,9 @@ from prometheus_client import CollectorRegistry
 from aggregator.applying.consumer import PartitionConsumer, Parts
 from aggregator.applying.dead_letter_limit import DeadLetterLimit
 from aggregator.applying.store import SESSIONS, ApplyingStore, StandingReader
+from aggregator.attributing.running import keep_attributing
+from aggregator.attributing.store import AttributingStore
+from aggregator.attributing.sweeping import keep_sweeping
 from aggregator.changes.store import ChangesStore
 from aggregator.checking.running import ROWS_LOGGED_MAX, Checking, Share
 from aggregator.checking.store import COMPARING_TIMEOUT, ComparingStore
@@ -60,6 +63,9 @@ UPKEEP_CONNECTIONS_MAX = 2
 
 CHECKING_CONNECTIONS_MAX = 1
 """Of its own: comparing counts holds up nothing else."""
+
+ATTRIBUTING_CONNECTIONS_MAX = 2
+"""One for the attributor and one for its sweep: a thousand conversions that are looked at hold up no batch."""
 
 READING_CONNECTIONS_MAX = 8
 LOG_CONNECTIONS_MAX = 4
@@ -110,9 +116,10 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
     sizes = {
         f"{SESSIONS}{owner}": APPLYING_CONNECTIONS_MAX,
         "advolink aggregator upkeep": UPKEEP_CONNECTIONS_MAX,
+        "advolink aggregator attributing": ATTRIBUTING_CONNECTIONS_MAX,
         "advolink aggregator reading": READING_CONNECTIONS_MAX,
     }
-    applying, upkeep, reading = pools = [
+    applying, upkeep, attributing, reading = pools = [
         await open_pool(settings.postgres_dsn, connections_max=size, application=name) for name, size in sizes.items()
     ]
     comparing = await open_pool(
@@ -145,11 +152,14 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
         lambda: {partition for stream, partition in keeper.held if stream is Stream.CLICKS}, settings.partitions
     )
     retention = Retention(settings.raw_retention, settings.log_retention)
+    attributor = AttributingStore(attributing)
     house = House(store, RawDayStore(applying), expiring, retention)
     tasks = [
         asyncio.create_task(keeper.run(), name="keeping the lease"),
         asyncio.create_task(Checking(comparisons, share, metrics.checking).run(), name="checking counts"),
         asyncio.create_task(keep_house(house), name="housekeeping"),
+        asyncio.create_task(keep_attributing(attributor, metrics.attributing), name="attributing conversions"),
+        asyncio.create_task(keep_sweeping(attributor), name="sweeping conversions that wait"),
     ]
     topic = dead_letter_topic(settings)
     if topic is not None:

@@ -7,7 +7,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from aggregator.applying.interruptions import Interruption
 from aggregator.batch_histogram import BatchHistogram
-from link_events.reasons import DeadLetterReason, VerdictCause
+from link_events.reasons import ConversionState, DeadLetterReason, VerdictCause
+
+_NEVER_DECIDED = {ConversionState.RECEIVED, ConversionState.DUPLICATE, ConversionState.CONFLICT}
 
 
 class ApplyingMetrics:
@@ -156,6 +158,32 @@ class JournalMetrics:
         )
 
 
+class AttributingMetrics:
+    """What becomes of conversions."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.attributions = Counter(
+            "advolink_attributions",
+            "Conversions that were looked at, each as often, by what became of them.",
+            ["state"],
+            registry=registry,
+        )
+        for state in ConversionState:
+            if state not in _NEVER_DECIDED:
+                self.attributions.labels(state)
+        self.duration = Histogram(
+            "advolink_attribution_duration_seconds",
+            "One transaction in which marked conversions are looked at.",
+            buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
+            registry=registry,
+        )
+        self.failures = Counter(
+            "advolink_attribution_failures",
+            "Attributions that broke off, for an outage or for another transaction, and were begun again.",
+            registry=registry,
+        )
+
+
 class AggregatorMetrics:
     """All of the above, in one registry."""
 
@@ -165,3 +193,4 @@ class AggregatorMetrics:
         self.standing = StandingMetrics(self.registry)
         self.checking = CheckingMetrics(self.registry)
         self.journals = JournalMetrics(self.registry)
+        self.attributing = AttributingMetrics(self.registry)

@@ -1,1 +1,1 @@
-"""Who earns what of a conversion: decided anew whenever something that it depends on has changed, in one way."""
+"""Who earns what of a conversion: decided anew, in one way, whenever what it depends on has changed (docs/adr/0019)."""

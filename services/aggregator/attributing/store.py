@@ -1,0 +1,315 @@
+"""The one transaction in which marked conversions become credits and counts; and the sweep.
+
+Its locks, in the order in which the whole service takes them: the programme, conversions by id, clicks by key, counters
+by partition. What it reads, it reads after the lock that keeps it as it is, and in a snapshot of that statement's own.
+So whoever changes what a conversion depends on is waited for here, or marks it after what is written here. Every call
+may raise DatabaseAwayError.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from aggregator.attributing.deciding import Attribution, Bound, Claim, Credit, Found, Policy, bound_by
+from aggregator.attributing.money import SAME_CURRENCY, RateOn
+from aggregator.attributing.touches import ClickName, Touch, TouchFacts
+from aggregator.programme.store import Programme, hold_programme
+from aggregator.results.adding import Results
+from aggregator.results.store import add_results
+from database.pool import Connection, Pool, connected
+from database.queries import load_queries
+from link_events.identity import ConversionKey, CustomerHash, JournalId, Origin, Seq
+from link_events.reasons import Model, Verdict
+from link_events.streams import Partition, Stream
+
+_SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+
+MARKS_MAX: Final = 200
+"""Of one transaction: as long as it takes, changes of their clicks' verdicts and batches of their partitions wait."""
+
+CANDIDATES_MAX: Final = 200
+"""Of one customer. Whoever has bought so often without a click that counts is bound by none that comes after."""
+
+SWEPT_MAX: Final = 1000
+"""Of one sweep; what is left is for the next."""
+
+_IDLE_MAX: Final = "5s"
+"""Between two statements lies some deciding: a second at the very most."""
+
+EventName = tuple[JournalId, Partition, Seq]
+"""The event that stands for a conversion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A conversion that is to be looked at, and what was found of what it depends on."""
+
+    claim: Claim
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
+class TakenMark:
+    """A mark that is ours until the transaction ends."""
+
+    mark_id: int
+    conversion_id: int
+    left_customer: CustomerHash | None
+
+
+class AttributingStore:
+    """What the attributor and its sweep ask of Postgres."""
+
+    def __init__(self, pool: Pool, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._pool = pool
+        self._clock = clock
+
+    @asynccontextmanager
+    async def attribution(self) -> AsyncIterator["AttributionWriter | None"]:
+        """A transaction that has taken some marks; None where there are none, or others have them."""
+        async with connected(self._pool) as connection:
+            if not await connection.fetchval(_SQL["any_mark"]):
+                yield None
+                return
+            async with connection.transaction(isolation="read_committed"):
+                programme = await hold_programme(connection)
+                await connection.execute(_SQL["bound_idling"], _IDLE_MAX)
+                rows = await connection.fetch(_SQL["take_marks"], MARKS_MAX)
+                marks = [TakenMark(**dict(row)) for row in rows]
+                yield AttributionWriter(connection, policy_of(programme), self._clock(), marks) if marks else None
+
+    async def sweep(self, *, given_up: bool) -> int:
+        """Mark what waits for a click that has come, or has waited long enough; how many.
+
+        With `given_up` those that name a click which is waited for no more. One aggregator sweeps at a time.
+        """
+        async with connected(self._pool) as connection, connection.transaction(isolation="read_committed"):
+            if not await connection.fetchval(_SQL["one_sweep"]):
+                return 0
+            now = self._clock()
+            swept = await connection.fetch(_SQL["sweep_touches"], now, given_up, SWEPT_MAX)
+            swept += await connection.fetch(_SQL["sweep_waiting"], now, SWEPT_MAX)
+            return len(swept)
+
+
+class AttributionWriter:
+    """Reads and writes inside one attribution's transaction."""
+
+    def __init__(self, connection: Connection, policy: Policy, now: datetime, marks: Sequence[TakenMark]) -> None:
+        self._connection = connection
+        self._marks = marks
+        self.policy = policy
+        self.now = now
+
+    async def due(self) -> Sequence[Due]:
+        """The marked conversions, which nobody else changes from now on, and what they depend on."""
+        ids = sorted({mark.conversion_id for mark in self._marks})
+        held = await self._connection.fetch(_SQL["hold_conversions"], ids)
+        customers = {row["customer"] for row in held if row["customer"] and not row["names_clicks"]}
+        candidates = await self._candidates(customers)
+        touches = await self._touches([*held, *candidates])
+        facts = await self._hold_clicks(touches.values())
+        await self._put_facts(held, touches, facts)
+        latest = {event: [_latest(touch, facts) for touch in named] for event, named in touches.items()}
+        reversals = await self._reversals(ids)
+        rates = await self._rates(ids)
+        by_customer: dict[bytes, list[tuple[Claim, Sequence[Touch]]]] = defaultdict(list)
+        for row in candidates:
+            by_customer[row["customer"]].append((_claim(row), latest.get(_event(row), ())))
+        return [
+            Due(
+                claim,
+                Found(
+                    touches=latest.get(_event(row), ()),
+                    bound=self._bound(claim, by_customer),
+                    reversals=reversals[claim.conversion_id],
+                    rate=SAME_CURRENCY if claim.currency == self.policy.currency else rates.get(claim.conversion_id),
+                ),
+            )
+            for row, claim in ((row, _claim(row)) for row in held)
+        ]
+
+    async def write(self, made: Sequence[tuple[Claim, Attribution]]) -> None:
+        """Write what became of them all: what differs from what is stored. Counts come last."""
+        await self._put("put_attributions", [_attribution_row(*one) for one in made], self.now)
+        results = await self._put_credits(made)
+        await self._connection.execute(_SQL["drop_marks"], [mark.mark_id for mark in self._marks])
+        binding = [claim.conversion_id for claim, _ in made if claim.names_clicks and claim.customer]
+        left = list({mark.left_customer for mark in self._marks if mark.left_customer})
+        if binding or left:
+            await self._connection.execute(_SQL["mark_followers"], binding, left)
+        for partition, added in sorted(results.items()):
+            await add_results(self._connection, partition, added)
+
+    def _bound(self, claim: Claim, candidates: Mapping[bytes, Sequence[tuple[Claim, Sequence[Touch]]]]) -> Bound | None:
+        if claim.names_clicks or claim.customer is None:
+            return None
+        return bound_by(candidates.get(claim.customer, ()), claim, self.policy)
+
+    async def _candidates(self, customers: Iterable[bytes]) -> Sequence[Any]:
+        if not customers:
+            return ()
+        return await self._connection.fetch(_SQL["candidates_of"], sorted(customers), CANDIDATES_MAX)
+
+    async def _touches(self, conversions: Iterable[Any]) -> Mapping[EventName, Sequence[Touch]]:
+        """What the events of conversions name, with what was found of it before."""
+        events = sorted({_event(row) for row in conversions if row["names_clicks"]})
+        touches: dict[EventName, list[Touch]] = defaultdict(list)
+        if events:
+            for row in await self._connection.fetch(_SQL["touches_of"], *_columns(events)):
+                touches[_event(row)].append(_touch(row))
+        return touches
+
+    async def _hold_clicks(self, touches: Iterable[Iterable[Touch]]) -> Mapping[ClickName, TouchFacts]:
+        """Clicks as they are judged, which stays so until we are done."""
+        names = sorted({(*touch.name, touch.click_on) for named in touches for touch in named})
+        if not names:
+            return {}
+        rows = await self._connection.fetch(_SQL["hold_clicks"], *_columns(names))
+        return {_event(row): _facts(row, row["occurred_at"]) for row in rows}
+
+    async def _put_facts(
+        self,
+        held: Iterable[Any],
+        touches: Mapping[EventName, Sequence[Touch]],
+        facts: Mapping[ClickName, TouchFacts],
+    ) -> None:
+        """Keep what was found. Only of conversions that are looked at: the sweep has to find the others as they are."""
+        rows = [
+            (*_event(row), *touch.name, *_facts_row(facts[touch.name]))
+            for row in held
+            for touch in touches.get(_event(row), ())
+            if touch.name in facts and facts[touch.name] != touch.facts
+        ]
+        if rows:
+            await self._connection.executemany(_SQL["put_facts"], sorted(rows))
+
+    async def _reversals(self, ids: Sequence[int]) -> Mapping[int, Sequence[int | None]]:
+        reversals: dict[int, list[int | None]] = defaultdict(list)
+        for row in await self._connection.fetch(_SQL["reversals_of"], ids):
+            reversals[row["conversion_id"]].append(row["value_minor"])
+        return reversals
+
+    async def _rates(self, ids: Sequence[int]) -> Mapping[int, RateOn]:
+        rows = await self._connection.fetch(_SQL["rates_of"], ids, self.policy.currency)
+        return {row["conversion_id"]: RateOn(row["rate"], row["valid_from"]) for row in rows}
+
+    async def _put_credits(self, made: Sequence[tuple[Claim, Attribution]]) -> Mapping[Partition, Results]:
+        """Take back credits that are not given any more, give those that are new; what that adds to the counts."""
+        stored = await self._connection.fetch(_SQL["credits_of"], [claim.conversion_id for claim, _ in made])
+        before = {(row["conversion_id"], *_event(row)): _credit(row) for row in stored}
+        after = {(claim.conversion_id, *credit.click): credit for claim, now in made for credit in now.credits}
+        gone = {key: credit for key, credit in before.items() if after.get(key) != credit}
+        new = {key: credit for key, credit in after.items() if before.get(key) != credit}
+        await self._put("drop_credits", sorted(gone))
+        await self._put("add_credits", sorted((*key, *_credit_row(credit)) for key, credit in new.items()))
+        results: dict[Partition, Results] = defaultdict(Results)
+        for sign, changed in ((-1, gone), (1, new)):
+            for credit in changed.values():
+                results[credit.partition].add_credit(
+                    credit.advocate_id,
+                    credit.link_id,
+                    credit.day,
+                    credit.click_day,
+                    millionths=sign * credit.counted_millionths,
+                    value_minor=sign * credit.value_minor,
+                )
+        return results
+
+    async def _put(self, query: str, rows: Sequence[Sequence[Any]], *first: Any) -> None:
+        if rows:
+            await self._connection.execute(_SQL[query], *first, *_columns(rows))
+
+
+def policy_of(programme: Programme) -> Policy:
+    """By which rules a programme credits."""
+    return Policy(
+        model=programme.attribution_model,
+        window=timedelta(seconds=programme.attribution_window_s),
+        windows={kind: timedelta(seconds=window_s) for kind, window_s in programme.attribution_windows_s.items()},
+        half_life=timedelta(seconds=programme.half_life_s),
+        earning=programme.earning,
+        pending=timedelta(seconds=programme.pending_s),
+        currency=programme.currency,
+    )
+
+
+def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    return list(map(list, zip(*rows, strict=True)))
+
+
+def _event(row: Any) -> EventName:
+    return row["journal"], row["partition"], row["seq"]
+
+
+def _claim(row: Any) -> Claim:
+    return Claim(
+        conversion_id=row["conversion_id"],
+        key=ConversionKey(row["source"], row["kind"], row["external_id"]),
+        occurred_at=row["occurred_at"],
+        day=row["local_day"],
+        logged_at=row["logged_at"],
+        names_clicks=row["names_clicks"],
+        customer=row["customer"],
+        value_minor=row["value_minor"],
+        currency=row["currency"],
+        test=row["test"],
+    )
+
+
+def _touch(row: Any) -> Touch:
+    origin = Origin(row["click_journal"], Stream.CLICKS, row["click_partition"], row["click_seq"])
+    return Touch(origin, row["click_on"], None if row["clicked_at"] is None else _facts(row, row["clicked_at"]))
+
+
+def _latest(touch: Touch, facts: Mapping[ClickName, TouchFacts]) -> Touch:
+    return replace(touch, facts=facts.get(touch.name, touch.facts))
+
+
+def _facts(row: Any, clicked_at: datetime) -> TouchFacts:
+    return TouchFacts(
+        clicked_at=clicked_at,
+        day=row["local_day"],
+        advocate_id=row["advocate_id"],
+        link_id=row["link_id"],
+        verdict=Verdict(row["verdict"]),
+        reasons=tuple(row["reasons"]),
+        self_click=row["self_click"],
+        test=row["test"],
+    )
+
+
+def _facts_row(facts: TouchFacts) -> tuple[Any, ...]:
+    whose = (facts.clicked_at, facts.day, facts.advocate_id, facts.link_id)
+    return (*whose, facts.verdict, list(facts.reasons), facts.self_click, facts.test)
+
+
+def _attribution_row(claim: Claim, made: Attribution) -> tuple[Any, ...]:
+    rate = (None, None) if made.rate is None else (made.rate.rate, made.rate.valid_from)
+    money = (made.net_value_minor, made.credited_value_minor, made.credited_currency, *rate)
+    window_s = made.window // timedelta(seconds=1)
+    return (claim.conversion_id, made.state, made.waits_until, window_s, made.model, made.follows, *money)
+
+
+def _credit(row: Any) -> Credit:
+    return Credit(
+        click=_event(row),
+        advocate_id=row["advocate_id"],
+        link_id=row["link_id"],
+        day=row["day"],
+        click_day=row["click_day"],
+        models={model: row[model] for model in Model},
+        counted_millionths=row["counted_millionths"],
+        value_minor=row["value_minor"],
+    )
+
+
+def _credit_row(credit: Credit) -> tuple[Any, ...]:
+    """Without its key, in the order of the table's columns."""
+    models = (credit.models[model] for model in Model)
+    whose = (credit.advocate_id, credit.link_id, credit.day, credit.click_day)
+    return (*whose, *models, credit.counted_millionths, credit.value_minor)

@@ -1,0 +1,133 @@
+-- any_mark: Whether anything is to be done.
+SELECT EXISTS (SELECT FROM conversion_mark);
+
+-- bound_idling: An attributor that freezes now would hold clicks and counters for as long; Postgres ends its transaction.
+SELECT set_config('idle_in_transaction_session_timeout', $1, true);
+
+-- take_marks: Some marks that no other attributor has, the oldest first.
+SELECT mark_id, conversion_id, left_customer FROM conversion_mark ORDER BY mark_id LIMIT $1 FOR UPDATE SKIP LOCKED;
+
+-- hold_conversions: Conversions that nobody else attributes or gives to another event before this transaction ends, in
+-- the order in which whoever holds several takes them.
+SELECT conversion_id, source, kind, external_id, journal, partition, seq, occurred_at, local_day, logged_at, customer,
+    names_clicks, value_minor, currency, test
+FROM conversion WHERE conversion_id = ANY($1) ORDER BY conversion_id FOR NO KEY UPDATE;
+
+-- reversals_of: What was taken back of conversions.
+SELECT conversion_id, reversal.value_minor
+FROM conversion JOIN reversal USING (source, kind, external_id) WHERE conversion_id = ANY($1);
+
+-- rates_of: For conversions of other currencies than the programme's, the latest rate by their local day.
+SELECT conversion_id, latest.rate, latest.valid_from
+FROM conversion CROSS JOIN LATERAL (
+    SELECT rate, valid_from FROM rate
+    WHERE base = $2 AND rate.currency = conversion.currency AND valid_from <= conversion.local_day
+    ORDER BY valid_from DESC LIMIT 1
+) AS latest
+WHERE conversion_id = ANY($1);
+
+-- candidates_of: Of some customers the first conversions that name clicks, by when they happened: one of them may bind.
+SELECT candidate.*
+FROM unnest($1::bytea[]) AS asked (customer) CROSS JOIN LATERAL (
+    SELECT conversion_id, source, kind, external_id, journal, partition, seq, occurred_at, local_day, logged_at, customer,
+        names_clicks, value_minor, currency, test
+    FROM conversion WHERE conversion.customer = asked.customer AND names_clicks AND NOT test
+    ORDER BY occurred_at, source, kind, external_id LIMIT $2
+) AS candidate;
+
+-- touches_of: The clicks that some events name, and what was found of each.
+SELECT touch.*
+FROM unnest($1::bytea[], $2::integer[], $3::bigint[]) AS holder (journal, partition, seq)
+JOIN conversion_touch AS touch USING (journal, partition, seq);
+
+-- hold_clicks: Clicks whose verdicts nobody changes before this transaction ends; a change that is under way is waited
+-- for. In the order in which whoever changes several takes them. What is not there keeps what was found of it before.
+SELECT click.journal, click.partition, click.seq, click.occurred_at, click.local_day, click.advocate_id, click.link_id,
+    click.verdict, click.reasons, click.self_click, click.test
+FROM unnest($1::bytea[], $2::integer[], $3::bigint[], $4::date[]) AS named (journal, partition, seq, occurred_on)
+JOIN click USING (journal, partition, seq, occurred_on)
+ORDER BY click.journal, click.partition, click.seq, click.occurred_on FOR SHARE OF click;
+
+-- put_facts: What was found of a click, beside the event that names it: it is known also when the raw click was let go.
+UPDATE conversion_touch SET clicked_at = $7, local_day = $8, advocate_id = $9, link_id = $10, verdict = $11, reasons = $12,
+    self_click = $13, test = $14
+WHERE journal = $1 AND partition = $2 AND seq = $3
+    AND click_journal = $4 AND click_partition = $5 AND click_seq = $6;
+
+-- put_attributions: What became of conversions, where it is not that already.
+UPDATE conversion SET state = made.state, decided_at = $1, waits_until = made.waits_until, window_s = made.window_s,
+    model = made.model, follows = made.follows, net_value_minor = made.net_value_minor,
+    credited_value_minor = made.credited_value_minor, credited_currency = made.credited_currency, rate = made.rate,
+    rate_from = made.rate_from
+FROM unnest(
+    $2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[],
+    $10::text[], $11::numeric[], $12::date[]
+) AS made (
+    conversion_id, state, waits_until, window_s, model, follows, net_value_minor, credited_value_minor, credited_currency,
+    rate, rate_from
+)
+WHERE conversion.conversion_id = made.conversion_id AND (
+    conversion.state, conversion.waits_until, conversion.window_s, conversion.model, conversion.follows,
+    conversion.net_value_minor, conversion.credited_value_minor, conversion.credited_currency, conversion.rate,
+    conversion.rate_from
+) IS DISTINCT FROM (
+    made.state, made.waits_until, made.window_s, made.model, made.follows, made.net_value_minor,
+    made.credited_value_minor, made.credited_currency, made.rate, made.rate_from
+);
+
+-- credits_of: What conversions credit so far; all of it is in the counts.
+SELECT * FROM credit WHERE conversion_id = ANY($1);
+
+-- drop_credits: Take credits back.
+DELETE FROM credit USING unnest($1::bigint[], $2::bytea[], $3::integer[], $4::bigint[])
+    AS gone (conversion_id, journal, partition, seq)
+WHERE credit.conversion_id = gone.conversion_id AND credit.journal = gone.journal
+    AND credit.partition = gone.partition AND credit.seq = gone.seq;
+
+-- add_credits: Give credits.
+INSERT INTO credit (
+    conversion_id, journal, partition, seq, advocate_id, link_id, day, click_day, last, first, linear, "position",
+    time_decay, counted_millionths, value_minor
+)
+SELECT * FROM unnest(
+    $1::bigint[], $2::bytea[], $3::integer[], $4::bigint[], $5::text[], $6::bigint[], $7::date[], $8::date[],
+    $9::integer[], $10::integer[], $11::integer[], $12::integer[], $13::integer[], $14::integer[], $15::bigint[]
+);
+
+-- drop_marks: Exactly those that were taken: what was marked meanwhile is looked at once more.
+DELETE FROM conversion_mark WHERE mark_id = ANY($1);
+
+-- mark_followers: Mark whatever may follow these conversions, and whatever may have followed one while it was another
+-- customer's. Always, not only where something has changed: a follower that is being attributed beside us may have seen
+-- its binder as it was before, and be committed after us.
+INSERT INTO conversion_mark (conversion_id)
+SELECT follower.conversion_id FROM conversion AS binder JOIN conversion AS follower USING (customer)
+WHERE binder.conversion_id = ANY($1) AND binder.names_clicks AND NOT follower.names_clicks
+    AND follower.occurred_at >= binder.occurred_at
+UNION
+SELECT conversion_id FROM conversion WHERE customer = ANY($2::bytea[]) AND NOT names_clicks;
+
+-- one_sweep: Whether nobody else is sweeping; nobody does before this transaction ends.
+SELECT pg_try_advisory_xact_lock(hashtext('advolink_sweep'));
+
+-- sweep_touches: Mark conversions that name a click which was not there, and is now. Those that are waited for, or those
+-- that were given up. That none is marked already may be asked here: what is overlooked, the next sweep finds.
+INSERT INTO conversion_mark (conversion_id)
+SELECT DISTINCT conversion_id FROM conversion_touch AS touch JOIN conversion USING (journal, partition, seq)
+WHERE touch.clicked_at IS NULL AND (coalesce(waits_until, 'infinity') <= $1) = $2 AND EXISTS (
+    SELECT FROM click
+    WHERE click.journal = touch.click_journal AND click.partition = touch.click_partition
+        AND click.seq = touch.click_seq AND click.occurred_on = touch.click_on
+) AND NOT EXISTS (
+    SELECT FROM conversion_mark WHERE conversion_mark.conversion_id = conversion.conversion_id
+)
+LIMIT $3
+RETURNING conversion_id;
+
+-- sweep_waiting: Mark conversions that have waited long enough.
+INSERT INTO conversion_mark (conversion_id)
+SELECT conversion_id FROM conversion WHERE state = 'pending_click' AND waits_until <= $1 AND NOT EXISTS (
+    SELECT FROM conversion_mark WHERE conversion_mark.conversion_id = conversion.conversion_id
+)
+ORDER BY waits_until LIMIT $2
+RETURNING conversion_id;

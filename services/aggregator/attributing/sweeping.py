@@ -1,0 +1,33 @@
+"""The sweep: finds what waits for something that has come meanwhile, or for long enough.
+
+A click's batch knows nothing of conversions, and a conversion may be looked at while the click that it names is in a
+transaction that is not committed yet. So what waits is looked for, again and again: nothing depends on who comes first.
+"""
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import Final
+
+from aggregator.attributing.store import AttributingStore
+from database.pool import DatabaseAwayError
+
+ROUND: Final = timedelta(seconds=1)
+"""Between two sweeps: what a credit comes later than its click by, where the conversion came first."""
+
+GIVEN_UP_EVERY: Final = 600
+"""So many rounds, ten minutes: for clicks that are waited for no more. They may still come, and count."""
+
+log = logging.getLogger(__name__)
+
+
+async def keep_sweeping(store: AttributingStore) -> None:
+    """Sweep for ever. What fails is looked for again."""
+    round_number = 0
+    while True:
+        try:
+            await store.sweep(given_up=round_number % GIVEN_UP_EVERY == 0)
+            round_number += 1
+        except DatabaseAwayError as error:
+            log.warning("sweeping waits for Postgres: %s", error)
+        await asyncio.sleep(ROUND.total_seconds())
