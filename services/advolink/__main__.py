@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "offsets": "aggregator.offsets.commands:offsets_group",
     "check": "aggregator.checking.commands:check",
     "rebuild": "aggregator.rebuilding.commands:rebuild",
+    "rates": "aggregator.rates.commands:rates_group",
     "migrate": "event_log.commands:migrate",
     "topics": "event_log.commands:topics_group",
     "keys": ("database.commands:keys_group", "redirector.signing.commands:keys_group"),

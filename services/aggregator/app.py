@@ -38,8 +38,9 @@ from aggregator.maintenance import House, Retention, keep_house
 from aggregator.measuring import Measuring
 from aggregator.metrics import AggregatorMetrics
 from aggregator.programme.store import ProgrammeStore
+from aggregator.rates.store import RateStore
 from aggregator.raw_days.store import RawDayStore
-from aggregator.routes import changes, clicks, counts, journals, keys, programme
+from aggregator.routes import changes, clicks, counts, journals, keys, programme, rates
 from aggregator.settings import AggregatorSettings
 from database.keys import KeyStore
 from database.pool import Pool, connected, open_pool
@@ -194,5 +195,6 @@ def build_public_app(pool: Pool, silent_after: timedelta = SILENT_AFTER) -> Fast
     app.include_router(changes.changes_routes(changes.ChangesDesk(ChangesStore(pool, silent_after), access)))
     app.include_router(journals.journals_routes(journals.JournalsDesk(JournalStore(pool, silent_after), access)))
     app.include_router(programme.programme_routes(programme.ProgrammeDesk(ProgrammeStore(pool), access)))
+    app.include_router(rates.rates_routes(rates.RatesDesk(RateStore(pool), access)))
     app.include_router(keys.keys_routes(keys.KeysDesk(key_store, access)))
     return app

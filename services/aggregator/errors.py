@@ -2,6 +2,7 @@
 
     AggregatorError
     ├── ZoneInUseError         the caller's fault: 409
+    ├── OwnCurrencyError       likewise: 422
     ├── ChangesRewoundError    the caller reads on where this database never was: 409
     ├── RebuildRunningError    two rebuilds at once: the second ends
     ├── CountsAlteredError     counts were altered by hand under a rebuild: it ends
@@ -11,6 +12,7 @@ That a partition has moved or was lost is aggregator.applying.store's to say, an
 event_log.contract's.
 """
 
+from link_events.identity import Currency
 from link_events.streams import Partition
 
 
@@ -23,6 +25,14 @@ class ZoneInUseError(AggregatorError):
 
     def __init__(self, zone: str) -> None:
         super().__init__(f"clicks are stored by local days of {zone}; the zone cannot change any more")
+
+
+class OwnCurrencyError(AggregatorError):
+    """A rate of the programme's own currency makes no sense."""
+
+    def __init__(self, currency: Currency) -> None:
+        super().__init__(f"{currency} is the programme's own currency: it is worth 1")
+        self.currency = currency
 
 
 class ChangesRewoundError(AggregatorError):

@@ -88,9 +88,8 @@ class ProgrammeStore:
                 zone.
         """
         async with connected(self._pool) as connection, connection.transaction():
-            await connection.execute(_SQL["hold_for_change"])
+            current = await hold_programme_for_change(connection)
             await connection.execute(_SQL["fence_all"])
-            current = await read_programme(connection)
             if wanted.timezone != current.timezone and await connection.fetchval(_SQL["any_day"]):
                 raise ZoneInUseError(current.timezone)
             await connection.execute(_SQL["update"], *_values(wanted))
@@ -106,6 +105,12 @@ async def read_programme(connection: Connection) -> Programme:
 async def hold_programme(connection: Connection) -> Programme:
     """The programme as it stays until the caller's transaction ends. To be the first of its locks."""
     return await _read(connection, "programme_held")
+
+
+async def hold_programme_for_change(connection: Connection) -> Programme:
+    """The programme, which nobody holds beside the caller's transaction. To be the first of its locks."""
+    await connection.execute(_SQL["hold_for_change"])
+    return await read_programme(connection)
 
 
 async def _read(connection: Connection, query: str) -> Programme:

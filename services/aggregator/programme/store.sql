@@ -10,7 +10,7 @@ SELECT
     attribution_window_s, attribution_windows_s, half_life_s, earning, pending_s, browser_origins, browser_money
 FROM programme FOR SHARE;
 
--- hold_for_change: Let one change in at a time, and no claim of a partition beside it.
+-- hold_for_change: Let one change in at a time, and no claim of a partition or attribution beside it.
 SELECT FROM programme FOR UPDATE;
 
 -- any_day: Whether anything was ever stored under a local day.

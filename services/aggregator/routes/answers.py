@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
@@ -65,6 +66,11 @@ def freshness_fields(freshness: Freshness, last_day: date | None) -> dict[str, A
         "timezone": freshness.programme.timezone,
         "provisional": freshness.is_provisional(last_day),
     }
+
+
+def rate_text(rate: Decimal) -> str:
+    """A rate without the zeros that Postgres fills its scale with."""
+    return f"{rate.normalize():f}"
 
 
 def asked_days(first: date | None, last: date | None) -> Days:
