@@ -1,4 +1,7 @@
-"""What every test can ask for: a Postgres that runs for the whole session, and a migrated database of its own."""
+"""What every test can ask for: a Postgres that runs for the whole session, and a migrated database of its own.
+
+`make test` runs several processes, and each is a session of its own: none sees another's servers.
+"""
 
 import asyncio
 import os

@@ -15,7 +15,7 @@ from event_log.settings import EventLogKind
 from stage.api import Api
 from stage.click_log import lines_to_replay, real_log, tally, write_twin
 from stage.replay import Fates, issue_links, replay
-from stage.up import Up, is_running
+from stage.up import UP_SECONDS_MAX, Up, is_running
 from stage.waiting import eventually
 
 pytestmark = pytest.mark.timeout(300)
@@ -78,7 +78,10 @@ def test_the_real_log_imported_survives_everything_being_killed(
     command = [sys.executable, "-m", "advolink", "import", "clicks", str(log), "--data-dir", str(own_stack.directory)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as importing:
         for victim in VICTIMS[event_log]:
-            eventually(in_the_middle(own_stack, api, victim), what="the import is under way")
+            # Whoever was killed before has to be up again first.
+            eventually(
+                in_the_middle(own_stack, api, victim), seconds_max=UP_SECONDS_MAX, what="the import is under way"
+            )
             kill(own_stack, victim)
         said, _ = importing.communicate(timeout=120)
     assert importing.returncode == 0, said

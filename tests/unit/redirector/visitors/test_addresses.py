@@ -197,10 +197,10 @@ def test_a_way_through_more_proxies_than_anybody_has_leads_to_nobody() -> None:
 @pytest.mark.parametrize("hostile", ["," * 60_000, "10.1.0.9," * 7_000, "1" * 60_000, "[" * 60_000 + f",{CLIENT}"])
 def test_a_huge_header_costs_no_more_than_reading_it(hostile: str) -> None:
     """As much as fits into a request's head; far less than what a request costs anyway."""
-    started_s = time.perf_counter()
+    started_s = time.process_time()  # what it costs, whoever else uses the machine
     for _ in range(100):
         forwarded_address(hostile, PROXIES)
-    assert time.perf_counter() - started_s < 1
+    assert time.process_time() - started_s < 1
 
 
 def test_the_operating_system_reads_addresses_strictly() -> None:
