@@ -3,6 +3,7 @@
 # make setup PYTHON=/path/to/python3   chooses the Python of a new .venv (else tools/find-python does)
 # make chaos MINUTES=30 SEED=7 LOG=kafka FAULTS=15 WORKERS=2   docs/chaos.md explains them; without them: 5, 1, kafka, 0, 1
 # make load MINUTES=10 WORKERS=2       likewise; needs wrk, and some gigabytes
+# make test ARGS='-k journal'          tests run in several processes; with ARGS='-n 0' in one, as a debugger (--pdb) needs it
 # make run ARGS='--workers 1'          ARGS reaches the command behind run, run-kafka, test, test-long, test-all, bench and lock
 
 VENV := .venv
@@ -16,6 +17,11 @@ SEED ?= 1
 LOG ?= kafka
 FAULTS ?= 0
 WORKERS ?= 1
+
+# Processes that tests run in (pytest-xdist), each with servers of its own: one more than continuous integration has cores,
+# for many tests wait for something. The tests of a file stay together, as they may share a database, and files go in their
+# order: the slow ones come first, the thousands of short ones last, so that all end at about the same time.
+TEST_PROCESSES := -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -42,9 +48,10 @@ run-kafka: setup ## the same, with events through an Apache Kafka on this machin
 	@exec $(BIN)/advolink up --log kafka $(ARGS)
 
 test: setup ## run the tests (all but the long ones)
-	@$(BIN)/pytest -m "not long" $(ARGS)
+	@$(BIN)/pytest -m "not long" $(TEST_PROCESSES) $(ARGS)
 
 # pytest exits 5 where it collected nothing. That is no failure as long as no test is long, and one if ARGS chose wrongly.
+# One at a time: most put a whole stack under load, and what they find (or must find: test_guards) hangs on its pace.
 test-long: setup ## run the long tests
 	@$(BIN)/pytest -m long $(ARGS); status=$$?; \
 	if [ $$status -eq 5 ] && $(if $(strip $(ARGS)),false,true); then \
