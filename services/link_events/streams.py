@@ -17,6 +17,8 @@ PARTITIONS_MAX: Final = 256
 class Stream(StrEnum):
     """What kind of facts a stream carries."""
 
+    __hash__ = str.__hash__  # an Enum's own is Python, and a stream is part of many a key
+
     CLICKS = "clicks"
     CONVERSIONS = "conversions"
     ACTIVITIES = "activities"

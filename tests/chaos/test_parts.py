@@ -45,7 +45,7 @@ def test_every_kind_is_known_how_to_be_done() -> None:
 def test_what_is_asked_for_is_plain_enough_for_the_fast_lane() -> None:
     """Else chaos would try the framework's path alone."""
     request = request_head("GET", "advocate-1-a", RequestId("0-7"))
-    assert Heads().read(request.split(b"\r\n")) is not None
+    assert Heads().read(request[request.index(b"\r\n") :]) is not None
 
 
 def test_fates_are_read_while_they_are_written(tmp_path: Path) -> None:

@@ -13,13 +13,12 @@ from typing import Any, Final
 from http_api.bounded_heads import BoundedHeads
 from http_api.connections import Connections
 from redirector.fast_lane.answers import CLOSING
-from redirector.fast_lane.heads import HEAD_BYTES_MAX
+from redirector.fast_lane.heads import HEAD_BYTES_MAX, LINE_END
 from redirector.fast_lane.lane import FastLane
 
 SWEEP_INTERVAL: Final = timedelta(seconds=1)
 """How often connections are looked at that have been idle too long: no timer is set for each request."""
 
-_LINE_END: Final = b"\r\n"
 _HEAD_END: Final = b"\r\n\r\n"
 
 
@@ -59,7 +58,7 @@ class LaneConnection(BoundedHeads):
             data.endswith(_HEAD_END)
             and len(data) <= HEAD_BYTES_MAX
             and (self._is_open or self._opens())
-            and self._ask(self, data.split(_LINE_END))
+            and self._ask(self, data)
         ):
             self._is_owed = True
         else:
@@ -96,13 +95,12 @@ class LaneConnection(BoundedHeads):
         self._idle_sweeps = 0
         if self.transport.is_closing():
             return
-        closes = closes or self.is_stopping
-        if closes:
-            answer = answer[: -len(_LINE_END)] + CLOSING
-        self._send(answer + body)
-        if closes:
+        if closes or self.is_stopping:
+            self._send(answer[: -len(LINE_END)] + CLOSING + body)
             self.transport.close()
-        elif self._held:
+            return
+        self._send(answer + body)
+        if self._held:
             held, self._held = self._held, b""
             self.flow.resume_reading()
             self.data_received(held)

@@ -13,6 +13,7 @@ from typing import Final
 from link_events.events import SIGNAL_HEADERS
 from redirector.fast_lane.templates import GET_PART, header_part, signals_part
 from redirector.self_clicks.own_clicks import COOKIE_NAME
+from redirector.visitors.addresses import ADDRESS_CHARS_MAX
 from redirector.visitors.clients import agent_bytes
 
 HEAD_BYTES_MAX: Final = 8192
@@ -27,6 +28,9 @@ LINES_MAX: Final = 64
 KEPT_MAX: Final = 8192
 """Lines: beyond, all are forgotten and learnt anew. And heads made of them: the older half goes. No more than 80
 MiB, whatever is sent."""
+
+WHOLE_BYTES_MAX: Final = 2048
+"""A larger head is put together from its lines each time. Browsers' take half of it."""
 
 SIGNALS_MAX: Final = 256
 """What browsers say together of how they fetch are some ten."""
@@ -63,10 +67,12 @@ _NEVER: Final = frozenset(
 
 _KNOWN_NAMES: Final = _SAID | _SILENT | _NEVER | {"host", "connection"}
 
-_FORWARDED: Final = b"X-Forwarded-For: "
-_FORWARDED_FROM: Final = len(_FORWARDED)
-_PLAINLY_FORWARDED: Final = re.compile(rb"X-Forwarded-For: [0-9a-f.:]+").fullmatch
-"""One address: good, and told from other lines at half the price."""
+LINE_END: Final = b"\r\n"
+
+_FORWARDED_LINE: Final = b"X-Forwarded-For: "
+_FORWARDED: Final = LINE_END + _FORWARDED_LINE
+_OF_ADDRESSES: Final = b"0123456789abcdef.:"
+"""What holds nothing else is plain, and told at half the price."""
 
 _OUR_COOKIE: Final = COOKIE_NAME.encode()
 
@@ -118,8 +124,8 @@ class Heads:
 
     def __init__(self) -> None:
         self.lines: dict[bytes, Line] = {}
-        self._heads: dict[Key, Head] = {}
-        self._older_heads: dict[Key, Head] = {}
+        self._heads: dict[bytes | Key, Head] = {}
+        self._older_heads: dict[bytes | Key, Head] = {}
         self._signals: dict[tuple[Line, ...], str] = {}
         self._line = self.lines.get
 
@@ -128,24 +134,42 @@ class Heads:
         """How many heads are remembered."""
         return len(self._heads) + len(self._older_heads)
 
-    def read(self, lines: list[bytes]) -> tuple[Head, str] | None:
+    def read(self, text: bytes) -> tuple[Head, str] | None:
         """What a head says, and its X-Forwarded-For (empty without one); None where it is not plain.
 
-        `lines` are the request line, which is not looked at, the headers, and two that are empty: what a whole head is
-        when it is split at its line ends.
+        `text` is what follows the request line: from the line end before the first header to the two behind the last.
         """
-        if len(lines) > LINES_MAX:
+        before, forwarded, behind = text.partition(_FORWARDED)
+        address, _, after = behind.partition(LINE_END)
+        whole = LINE_END.join((before, after)) if forwarded else text
+        head = self._heads.get(whole) or self._again(whole)
+        if head is None:
+            return self._read_lines(text.split(LINE_END), whole, is_forwarded=bool(forwarded))
+        if forwarded and (len(address) > ADDRESS_CHARS_MAX or not address or address.translate(None, _OF_ADDRESSES)):
+            return (head, address.decode()) if _is_plain(_FORWARDED_LINE + address) else None
+        return head, address.decode()
+
+    def _read_lines(self, lines: list[bytes], whole: bytes, *, is_forwarded: bool) -> tuple[Head, str] | None:
+        """As `read`, line by line. `whole` is the text without its first X-Forwarded-For, if there is one."""
+        if lines[0] or len(lines) > LINES_MAX:
             return None
         key = tuple(map(self._line, lines))
-        head = self._heads.get(key) or self._compose(key)
+        head = self._heads.get(key) or self._again(key) or self._compose(key)
         forwarded = None if head is None else _forwarded(head, lines)
         if head is None or forwarded is None:
-            head = self._learn(lines)
+            key = self._learn(lines)
+            head = self._compose(key)
             forwarded = None if head is None else _forwarded(head, lines)
-        return None if head is None or forwarded is None else (head, forwarded)
+        if head is None or forwarded is None:
+            return None
+        if len(head.unkept) > is_forwarded:
+            self._keep(key, head)
+        elif len(whole) <= WHOLE_BYTES_MAX:
+            self._keep(whole, head)
+        return head, forwarded
 
-    def _learn(self, lines: list[bytes]) -> Head | None:
-        """Check each line, keep those that may be kept, and what they say together."""
+    def _learn(self, lines: list[bytes]) -> Key:
+        """Check each line, as far as all are plain, and keep those that may be kept."""
         if len(self.lines) + len(lines) > KEPT_MAX:
             self.lines.clear()
             self._forget_heads()
@@ -153,32 +177,38 @@ class Heads:
             if text not in self.lines:
                 told = _read_line(text)
                 if told is None:
-                    return None
+                    break
                 if told is not UNKEPT:
                     self.lines[text] = told
-        return self._compose(tuple(map(self._line, lines)))
+        return tuple(map(self._line, lines))
 
     def _compose(self, key: Key) -> Head | None:
         """What lines that are known say together. Those that are not are left to be read each time."""
+        told = [line for line in key if line is not None and line is not SILENT]
+        named = {line.name: line for line in told}
+        if len(named) < len(told) or "host" not in named or key[0] or key[-1]:
+            return None
+        user_agent = named.get("user-agent", NO_USER_AGENT)
+        language = named.get("accept-language", NO_LANGUAGE)
+        signals = self._signals_part(tuple([line for line in told if line.name in _SIGNALS]))
+        return Head(
+            tuple([at for at in range(1, len(key) - 2) if key[at] is None]),
+            f"{GET_PART}{user_agent.part}{named.get('referer', NO_REFERRER).part}{language.part}{signals}",
+            agent_bytes(user_agent.kept, language.kept),
+            named.get("connection") is CLOSE,
+        )
+
+    def _again(self, key: bytes | Key) -> Head | None:
+        """A head that has not come for long, kept for longer."""
         head = self._older_heads.get(key)
-        if head is None:
-            told = [line for line in key if line is not None and line is not SILENT]
-            named = {line.name: line for line in told}
-            if len(named) < len(told) or "host" not in named or key[0] or key[-1]:
-                return None
-            user_agent = named.get("user-agent", NO_USER_AGENT)
-            language = named.get("accept-language", NO_LANGUAGE)
-            signals = self._signals_part(tuple([line for line in told if line.name in _SIGNALS]))
-            head = Head(
-                tuple([at for at in range(1, len(key) - 2) if key[at] is None]),
-                f"{GET_PART}{user_agent.part}{named.get('referer', NO_REFERRER).part}{language.part}{signals}",
-                agent_bytes(user_agent.kept, language.kept),
-                named.get("connection") is CLOSE,
-            )
+        if head is not None:
+            self._keep(key, head)
+        return head
+
+    def _keep(self, key: bytes | Key, head: Head) -> None:
         if len(self._heads) >= KEPT_MAX:
             self._older_heads, self._heads = self._heads, {}
         self._heads[key] = head
-        return head
 
     def _signals_part(self, signals: tuple[Line, ...]) -> str:
         part = self._signals.get(signals)
@@ -217,16 +247,17 @@ def _forwarded(head: Head, lines: list[bytes]) -> str | None:
     forwarded = ""
     for at in head.unkept:
         text = lines[at]
-        if not forwarded and _PLAINLY_FORWARDED(text) and len(text) <= LINE_BYTES_MAX:
-            forwarded = text[_FORWARDED_FROM:].decode()
-            continue
-        if not _LINE.fullmatch(text) or len(text) > LINE_BYTES_MAX:
+        if not _is_plain(text):
             return None
-        if not forwarded and text.startswith(_FORWARDED):
-            forwarded = text[_FORWARDED_FROM:].decode()
+        if not forwarded and text.startswith(_FORWARDED_LINE):
+            forwarded = text.removeprefix(_FORWARDED_LINE).decode()
         elif not _says_nothing(text):
             return None
     return forwarded
+
+
+def _is_plain(text: bytes) -> bool:
+    return len(text) <= LINE_BYTES_MAX and _LINE.fullmatch(text) is not None
 
 
 def _says_nothing(text: bytes) -> bool:

@@ -36,14 +36,15 @@ from redirector.visitors.clients import Clients
 
 log = logging.getLogger(__name__)
 
-_BEFORE_CODE: Final = b"GET /"
-_BEHIND_CODE: Final = b" HTTP/1.1"
-_CODE: Final = slice(len(_BEFORE_CODE), -len(_BEHIND_CODE))
+_BEFORE_TARGET: Final = b"GET /"
+_BEHIND_TARGET: Final = b" HTTP/1.1"
+_TARGET: Final = slice(len(_BEFORE_TARGET), None)
 
 _QUERY: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*")
 """A query of RFC 3986. It says nothing here, and is only to be harmless."""
 
 _CLICKS: Final = Stream.CLICKS.number
+_FIRST: Final = Seq(1)
 
 
 Asked = tuple[Asker, PreparedLink, Head, str]
@@ -69,18 +70,18 @@ class Tick:
         captured_us = microseconds(captured_at)
         day, identify = clients.day_of(self.instant), clients.identify_on
         frames: list[bytes] = []
+        seqs = self.seqs
         for asker, link, head, forwarded_for in self.asked:
             client = identify(day, asker.peer, forwarded_for or None, head.agent)
             slice_, parts = link.slice_, link.parts
-            seq = next_seqs.get(slice_, Seq(1))
-            next_seqs[slice_] = Seq(seq + 1)
-            self.seqs.append(seq)
+            seq = next_seqs.get(slice_, _FIRST)
+            next_seqs[slice_] = seq + 1  # type: ignore[assignment]  # a NewType is a call
+            seqs.append(seq)
             payload = (
                 f"{parts.before_seq}{seq}{parts.before_time}{captured}{parts.before_occurred}{occurred}"
                 f"{parts.before_request}{head.part}{client_part(client)}{parts.last}"
             ).encode()
-            frames.append(frame_header(_CLICKS, slice_[1], seq, captured_us, payload))
-            frames.append(payload)
+            frames += (frame_header(_CLICKS, slice_[1], seq, captured_us, payload), payload)
         return frames
 
 
@@ -107,22 +108,19 @@ class FastLane:
         self._unknown = UnknownCodes(finder, heads, metrics)
         self._journal = journal
         self._clients = clients
-        self._issue = click_ids.issue
+        self._click_ids = click_ids
         self._full_policy = full_policy
         self._metrics = metrics
         self._now = now
         self._tick: Tick | None = None
         self._loop = asyncio.get_running_loop()
 
-    def ask(self, asker: Asker, lines: list[bytes]) -> bool:
-        """Take a request, which is then answered for certain; False where it is not for the lane.
-
-        `lines` are its bytes, split at the line ends.
-        """
-        request_line = lines[0]
-        if not (request_line.startswith(_BEFORE_CODE) and request_line.endswith(_BEHIND_CODE)):
+    def ask(self, asker: Asker, request: bytes) -> bool:
+        """Take a request, which ends as a head does and is then answered for certain; False where it is not for us."""
+        request_line, _, rest = request.partition(_BEHIND_TARGET)
+        if not (rest and request_line.startswith(_BEFORE_TARGET)):
             return False
-        target = request_line[_CODE].decode("latin-1")
+        target = request_line[_TARGET].decode("latin-1")
         kept = self._kept(Code(target))
         if kept is None:
             path, _, query = target.partition("?")
@@ -131,9 +129,9 @@ class FastLane:
                 return False
             kept = self._kept(code)
             if kept is None:
-                return self._unknown.ask(asker, code, lines)
+                return self._unknown.ask(asker, code, request, rest)
         link = self._prepared(kept)
-        told = self._read_head(lines)
+        told = self._read_head(rest)
         if link is None or told is None or (link.expires_at is not None and link.expires_at <= self._now()):
             return False
         tick = self._tick or self._begin_tick()
@@ -177,7 +175,7 @@ class FastLane:
 
     def _redirect(self, tick: Tick, begin: str, *, recorded: bool) -> None:
         """Send everybody where the links lead, with the ids of the clicks: there is none of a click that is nowhere."""
-        utc_day, issue = utc_day_of(tick.instant), self._issue
+        utc_day, issue = utc_day_of(tick.instant), self._click_ids.issue
         for (asker, link, head, _), seq in zip(tick.asked, tick.seqs, strict=True):
             around = link.around_click_id
             click_id = issue(link.slice_[1], seq, utc_day) if recorded and around is not None else None

@@ -6,10 +6,9 @@ codes costs little.
 
 import asyncio
 import time
-from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from link_events.identity import Code, is_code
 from redirector.fast_lane.answers import TURNED_AWAY, beginning, page
@@ -19,15 +18,13 @@ from redirector.finding import LinkFinder
 from redirector.links.resolving import LOOKUP_TIMEOUT
 from redirector.metrics import RedirectMetrics, Unknown
 
-_LINE_END: Final = b"\r\n"
-
 
 class Stranger(NamedTuple):
     """A request for a code that is surely no link, but for one that was made elsewhere a moment ago."""
 
     asker: Asker
     code: Code
-    lines: Sequence[bytes]
+    request: bytes
     closes: bool
     asked_s: float
 
@@ -47,15 +44,15 @@ class UnknownCodes:
             Unknown.UNSURE: (HTTPStatus.SERVICE_UNAVAILABLE, TURNED_AWAY),
         }
 
-    def ask(self, asker: Asker, code: Code, lines: list[bytes]) -> bool:
+    def ask(self, asker: Asker, code: Code, request: bytes, rest: bytes) -> bool:
         """Take a request, which is answered later for certain; False where `code` may be a link, or the head is odd."""
         if not (is_code(code) and self._finder.surely_lacks(code)):
             return False
-        told = self._heads.read(lines)
+        told = self._heads.read(rest)
         if told is None:
             return False
         head, forwarded_for = told
-        stranger = Stranger(asker, code, lines, head.closes, time.perf_counter())
+        stranger = Stranger(asker, code, request, head.closes, time.perf_counter())
         if self._finder.admits(asker.peer, forwarded_for or None):
             self._wait(stranger)
         else:
@@ -74,7 +71,7 @@ class UnknownCodes:
         elif self._finder.surely_lacks(stranger.code):
             self._answer(stranger, Unknown.ABSENT)
         else:
-            stranger.asker.hand_over(_LINE_END.join(stranger.lines))
+            stranger.asker.hand_over(stranger.request)
 
     def _answer(self, stranger: Stranger, outcome: Unknown) -> None:
         status, (rest, body) = self._answers[outcome]

@@ -23,8 +23,8 @@ FRAME_VERSION: Final = 0xA1
 """A byte that UTF-8 payloads hardly contain, so that the next frame behind damage is found quickly."""
 
 _HEADER: Final = struct.Struct("<IIBBHQQ")
+_LENGTH_AND_CRC: Final = struct.Struct("<II")
 _CHECKED: Final = struct.Struct("<BBHQQ")
-_LENGTH_AND_CRC_BYTES: Final = 8
 _VERSION_AT: Final = 9
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -65,8 +65,8 @@ def pack_frame(frame: Frame) -> bytes:
 
 def frame_header(stream: int, partition: int, seq: int, time_us: int, payload: bytes) -> bytes:
     """What stands before `payload`, which is of a size that fits, in its frame."""
-    crc = crc32(payload, crc32(_CHECKED.pack(stream, FRAME_VERSION, partition, seq, time_us)))
-    return _HEADER.pack(len(payload), crc, stream, FRAME_VERSION, partition, seq, time_us)
+    checked = _CHECKED.pack(stream, FRAME_VERSION, partition, seq, time_us)
+    return _LENGTH_AND_CRC.pack(len(payload), crc32(payload, crc32(checked))) + checked
 
 
 def microseconds(instant: datetime) -> int:
@@ -82,7 +82,7 @@ def frame_at(data: bytes, position: int) -> Frame | None:
     end = position + FRAME_OVERHEAD_BYTES + length
     if version != FRAME_VERSION or not 0 < length <= PAYLOAD_BYTES_MAX or end > len(data):
         return None
-    if stream not in STREAM_BY_NUMBER or crc32(data[position + _LENGTH_AND_CRC_BYTES : end]) != crc:
+    if stream not in STREAM_BY_NUMBER or crc32(data[position + _LENGTH_AND_CRC.size : end]) != crc:
         return None
     captured_at = _EPOCH + timedelta(microseconds=time_us)
     payload = data[position + FRAME_OVERHEAD_BYTES : end]

@@ -1,5 +1,7 @@
 """The click ids of one journal, under whatever key signs now, where programme and link want them."""
 
+from collections.abc import Callable
+
 from prometheus_client import Counter
 
 from link_events.click_ids import ClickIdIssuer
@@ -10,6 +12,9 @@ from redirector.destinations import around_click_id
 from redirector.links.link import Link
 from redirector.programme.following import FollowedProgramme
 from redirector.signing.following import FollowedKeys
+
+Issue = Callable[[Partition, Seq, int], str | None]
+"""The id of the click at a seq of a partition that occurred on a UTC day (`utc_day_of`); None without any key."""
 
 
 class ClickIds:
@@ -40,14 +45,15 @@ class ClickIds:
         wanted = programme.click_ids if link.click_id is None else link.click_id
         return around_click_id(link.destination, programme.click_id_name) if wanted else None
 
-    def issue(self, partition: Partition, seq: Seq, utc_day: int) -> str | None:
-        """The id of the click at `seq`, which occurred on `utc_day` (`click_ids.utc_day_of`); None without any key."""
+    @property
+    def issue(self) -> Issue:
+        """Makes ids under the key that signs now: for one look at the sockets, not for later."""
         if self._keys.ring is not self._ring:
             self._take_over(self._keys.ring)
-        if self._issuer is None:
-            self._missing.inc()
-            return None
-        return self._issuer.issue(partition, seq, utc_day)
+        return self._miss if self._issuer is None else self._issuer.issue
+
+    def _miss(self, *_click: int) -> None:
+        self._missing.inc()
 
     def _take_over(self, ring: Keyring | None) -> None:
         self._ring = ring

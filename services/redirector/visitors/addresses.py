@@ -14,6 +14,8 @@ from typing import Final, TypeAlias
 Address: TypeAlias = bytes
 Network: TypeAlias = IPv4Network | IPv6Network
 
+ADDRESS_BYTES: Final = 16
+
 MAPPED: Final = bytes(10) + b"\xff\xff"
 """What an IPv4 address begins with, among 16 bytes."""
 
@@ -35,7 +37,8 @@ _PORT: Final = r":[0-9]{1,5}"
 _DRESSED: Final = re.compile(
     rf"""(?P<ipv4>[0-9.]+) {_PORT}
         | \[ (?P<bracketed>{_IPV6}) {_ZONE} \] (?:{_PORT})?
-        | (?P<zoned>{_IPV6}) {_ZONE}""",
+        | (?P<zoned>{_IPV6}) {_ZONE}
+        | (?P<plain>[0-9A-Fa-f:.]+)""",
     re.VERBOSE,
 )
 """An address with what proxies put around it."""
@@ -103,9 +106,8 @@ def read_address(text: str) -> Address | None:
     """
     if len(text) > ADDRESS_CHARS_MAX:
         return None
-    text = text.strip(" \t")
     address = _plain_address(text)
-    if address is None and (dressed := _DRESSED.fullmatch(text)):
+    if address is None and (dressed := _DRESSED.fullmatch(text.strip(" \t"))):
         address = _plain_address(dressed[dressed.lastgroup or 0])
     return address
 

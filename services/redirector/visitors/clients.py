@@ -14,12 +14,14 @@ from zoneinfo import ZoneInfo
 
 from link_events.periods import local_day
 from link_events.reasons import NetworkFact
-from redirector.visitors.addresses import MAPPED, Address, Networks, forwarded_address, read_address
+from redirector.visitors.addresses import ADDRESS_BYTES, MAPPED, Address, Networks, forwarded_address, read_address
 from redirector.visitors.client import Client
 from redirector.visitors.salts import Salt, Salts
 
 VISITOR_BYTES: Final = 16
 NETWORK_KEY_BYTES: Final = 8
+
+BLAKE2_BLOCK_BYTES: Final = 128
 
 IPV4_NETWORK_BYTES: Final = len(MAPPED) + 3
 """A /24."""
@@ -52,26 +54,28 @@ class Day:
 
     def visitor(self, address: Address, agent: bytes) -> str:
         """The address comes last and has its length, so no two pairs are hashed alike."""
-        prepared = self._agents.get(agent)
-        if prepared is None:
-            if len(self._agents) >= AGENTS_MAX:
-                self._agents.clear()
-            # `person` keeps the two kinds of keys apart.
-            prepared = blake2b(agent, key=self.salt.secret, digest_size=VISITOR_BYTES, person=b"visitor")
-            self._agents[agent] = prepared
-        hashed = prepared.copy()
+        hashed = (self._agents.get(agent) or self._prepare(agent)).copy()
         hashed.update(address)
         return hashed.hexdigest()
 
     def network_key(self, address: Address) -> str:
         """The same for all addresses of a network."""
         network = address[:IPV4_NETWORK_BYTES] if address.startswith(MAPPED) else address[:IPV6_NETWORK_BYTES]
-        key = self._networks.get(network)
-        if key is None:
-            if len(self._networks) >= NETWORKS_MAX:
-                self._networks.clear()
-            hashed = blake2b(network, key=self.salt.secret, digest_size=NETWORK_KEY_BYTES, person=b"network")
-            key = self._networks[network] = hashed.hexdigest()
+        return self._networks.get(network) or self._learn(network)
+
+    def _prepare(self, agent: bytes) -> blake2b:
+        if len(self._agents) >= AGENTS_MAX:
+            self._agents.clear()
+        # `person` keeps the two kinds of keys apart.
+        prepared = blake2b(agent, key=self.salt.secret, digest_size=VISITOR_BYTES, person=b"visitor")
+        self._agents[agent] = prepared
+        return prepared
+
+    def _learn(self, network: bytes) -> str:
+        if len(self._networks) >= NETWORKS_MAX:
+            self._networks.clear()
+        hashed = blake2b(network, key=self.salt.secret, digest_size=NETWORK_KEY_BYTES, person=b"network")
+        key = self._networks[network] = hashed.hexdigest()
         return key
 
 
@@ -169,5 +173,11 @@ class Clients:
 
 
 def agent_bytes(user_agent: str | None, language: str | None) -> bytes:
-    """User agent and language as they go into a visitor's key: no two pairs give the same, for neither holds a NUL."""
-    return f"{language or ''}\0{user_agent or ''}".encode()
+    """User agent and language as they go into a visitor's key: no two pairs give the same, for neither holds a NUL.
+
+    With NULs behind them, where an address would not fit into their last block any more: so a visitor's key costs one
+    block of the hash and never two.
+    """
+    text = f"{language or ''}\0{user_agent or ''}".encode()
+    room = -len(text) % BLAKE2_BLOCK_BYTES
+    return text if room >= ADDRESS_BYTES else text + bytes(room + 1)

@@ -211,9 +211,9 @@ def _note_taken(redirector: RunningRedirector) -> list[bytes]:
     taken: list[bytes] = []
     ask = redirector.service.lane.ask
 
-    def noting(asker: Any, lines: list[bytes]) -> bool:
-        if ask(asker, lines):
-            taken.append(lines[0])
+    def noting(asker: Any, request: bytes) -> bool:
+        if ask(asker, request):
+            taken.append(request.partition(b"\r\n")[0])
             return True
         return False
 

@@ -63,9 +63,9 @@ async def both_on(dsn: str, tmp_path: Path, key: str, **settings: Any) -> AsyncI
         taken: list[bytes] = []
         ask = lane.service.lane.ask
 
-        def noting(asker: Any, lines: list[bytes]) -> bool:
-            if ask(asker, lines):
-                taken.append(lines[0].split()[1])
+        def noting(asker: Any, request: bytes) -> bool:
+            if ask(asker, request):
+                taken.append(request.split(maxsplit=2)[1])
                 return True
             return False
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from link_events.periods import local_day, zone_named
 from redirector.visitors.addresses import MAPPED, Networks, network_named
 from redirector.visitors.client import Client
-from redirector.visitors.clients import Clients
+from redirector.visitors.clients import Clients, agent_bytes
 from redirector.visitors.salts import SALT_BYTES, Salts
 from stage.events import BROWSER
 
@@ -26,6 +26,8 @@ SALT: Final = bytes(range(SALT_BYTES))
 CLIENT: Final = "203.0.113.9"
 PROXY: Final = "10.1.0.9"
 DAY: Final = timedelta(days=1)
+SAID: Final = f"de\0{BROWSER}".encode().ljust(129, b"\0")
+"""Language and user agent of 114 bytes, behind which no address has room in the first block, and their padding."""
 
 
 class Telling:
@@ -70,10 +72,18 @@ def tell() -> Telling:
 # ------------------------------------------------------------ who is who
 
 
+@given(st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=512))
+def test_user_agent_and_address_end_in_one_block_of_the_hash(user_agent: str) -> None:
+    """So that each visitor costs one round of it; and the padding says nothing that a user agent could say."""
+    agent = agent_bytes(user_agent, "de")
+    assert 0 < len(agent) % 128 <= 112
+    assert agent.rstrip(b"\0") == f"de\0{user_agent}".encode().rstrip(b"\0")
+
+
 def test_a_key_is_a_keyed_hash_of_user_agent_language_and_address(tell: Telling) -> None:
     """As docs/privacy.md says it, for whoever writes another redirector."""
     packed = MAPPED + bytes([203, 0, 113, 9])
-    hashed = f"de\0{BROWSER}".encode() + packed
+    hashed = SAID + packed
     client = tell()
     assert client == Client(
         visitor=blake2b(hashed, key=SALT, digest_size=16, person=b"visitor").hexdigest(),
@@ -215,7 +225,7 @@ def test_the_salt_is_that_of_the_local_day_of_the_click(
     tell = Telling({}, zone)
     for instant in [*instants, *(instants[0] + timedelta(seconds=number) for number in seconds if instants)]:
         expected = blake2b(digest_size=16, person=b"visitor", key=tell.salts.of(local_day(instant, tell.zone)).secret)
-        expected.update(f"de\0{BROWSER}".encode() + MAPPED + bytes([203, 0, 113, 9]))
+        expected.update(SAID + MAPPED + bytes([203, 0, 113, 9]))
         assert tell(at=instant).visitor == expected.hexdigest()
 
 
