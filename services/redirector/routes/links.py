@@ -8,16 +8,17 @@ from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from database.keys import LiveKey, Scope
 from http_api.access import Access
 from http_api.openapi import Responses, problem
 from http_api.problems import ProblemError, ProblemKind, not_found, refused_field
-from link_events.identity import ADVOCATE_ID_PATTERN, CODE_PATTERN, AdvocateId, Code
+from link_events.identity import CODE_PATTERN, AdvocateId, Code
 from redirector.codes import alias_fault, draw_code
 from redirector.destinations import DestinationPolicy, DestinationRefusedError, canonical_destination
 from redirector.errors import CodeTakenError, UnknownAdvocateError
+from redirector.field_types import AdvocateIdText, Instant, Word
 from redirector.links.link import Advocate, Link, LinkFields
 from redirector.links.resolving import LinkResolver
 from redirector.links.store import LinkChanges, LinkStore
@@ -28,21 +29,7 @@ CLICK_ID_DESCRIPTION: Final = "Whether redirects carry a click id; null: as the 
 
 NO_SUCH_LINK: Final[Responses] = {404: problem(ProblemKind.NOT_FOUND, when="There is no such link.")}
 
-Word = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
-AdvocateIdText = Annotated[str, StringConstraints(pattern=f"^{ADVOCATE_ID_PATTERN}$")]
 CodeText = Annotated[str, Path(pattern=f"^{CODE_PATTERN}$")]
-
-
-def _in_utc(instant: datetime) -> datetime:
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("is beyond the years 1 to 9999 in UTC") from error
-
-
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class AdvocateIn(BaseModel):

@@ -16,9 +16,9 @@ from http_api.openapi import PAGE, RETRY_AFTER, Schema, problem
 from http_api.problems import RETRY_AFTER_S, ProblemKind, away, not_found
 from link_events.identity import AdvocateId
 from link_events.signing import Purpose
+from redirector.field_types import AdvocateIdText
 from redirector.links.store import LinkStore
 from redirector.pages import PAGES, SELF_LINK_REFUSED, marked_page
-from redirector.routes.links import AdvocateIdText
 from redirector.self_clicks.own_clicks import COOKIE_LIFE, COOKIE_NAME, TOKEN_LIFE, OwnClicks
 from redirector.self_clicks.proofs import ProofOutcome, sign_proof, verify_proof
 
