@@ -41,6 +41,7 @@ class ProblemKind(StrEnum):
     CHANGES_REWOUND = "changes-rewound"
     BODY_TOO_LARGE = "body-too-large"
     INVALID_FIELD = "invalid-field"
+    BAD_SIGNATURE = "bad-signature"
     IMPORT_REFUSED = "import-refused"
     INTERNAL_ERROR = "internal-error"
     JOURNAL_FULL = "journal-full"

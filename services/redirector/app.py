@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
+from database.customer_keys import CustomerKeyStore
 from database.keys import KeyStore
 from database.pool import Pool, open_pool
 from database.signing_keys import SigningKeyStore
@@ -36,6 +37,9 @@ from http_api.openapi import DescribedApi
 from http_api.problems import answer_with_problems
 from http_api.serving import Binding, Failures, cancel_all
 from http_api.stop_signals import StopSignals
+from redirector.conversions.intake import Intake
+from redirector.customers.following import KEPT_NAME as CUSTOMER_KEY_NAME
+from redirector.customers.following import FollowedCustomerKey
 from redirector.destinations import DestinationPolicy, compared_host
 from redirector.fast_lane.connection import LaneConnection, keep_swept
 from redirector.fast_lane.lane import FastLane
@@ -59,10 +63,11 @@ from redirector.programme.store import ProgrammeStore
 from redirector.recalling import Place, keep_recalling
 from redirector.recording import Recorder
 from redirector.redirecting import Redirector
-from redirector.routes import imports, links, redirects, self_clicks
+from redirector.routes import conversions, imports, links, redirects, self_clicks
 from redirector.self_clicks.own_clicks import OwnClicks
 from redirector.settings import RedirectorSettings
 from redirector.shipments import Shipment, Shipments
+from redirector.signing.checking import ClickIdCheck
 from redirector.signing.click_ids import ClickIds
 from redirector.signing.following import KEPT_NAME, FollowedKeys
 from redirector.tidying import keep_tidy
@@ -84,6 +89,7 @@ class Desks:
     links: links.LinkDesk
     imports: imports.ImportDesk
     self_clicks: self_clicks.SelfDesk
+    conversions: conversions.ConversionDesk
 
 
 @dataclass(slots=True)
@@ -98,6 +104,7 @@ class Service:
     network_limits: NetworkLimits
     programme: FollowedProgramme
     keys: FollowedKeys
+    customer_key: FollowedCustomerKey
     salts: SaltKeeper
     shipments: Shipments
     own: Shipment
@@ -118,6 +125,7 @@ class Service:
                 "postgres": not self.resolver.database_away,
                 "event_log": self.own.shipper.connected,
                 "signing_key": self.keys.ring is not None,
+                "customer_key": self.customer_key.known,
             },
         )
 
@@ -162,14 +170,17 @@ async def running(settings: RedirectorSettings, failures: Failures) -> AsyncIter
     shipments = Shipments(event_log, settings.journal_retention, metrics.shipping, failures)
     own = await _start_journals(settings, shipments)
     service = _assemble(settings, pool, metrics, shipments, own)
-    if service.salts.today_is_local or service.keys.ring is None:  # the first clicks are as all others
-        await look_first(service.programme.look, service.keys.look, service.salts.look)
+    known = not service.salts.today_is_local and service.keys.ring is not None and service.customer_key.known
+    if not known:  # the first clicks are as all others
+        looks = (service.programme.look, service.keys.look, service.salts.look, service.customer_key.look)
+        await look_first(*looks)
     jobs: dict[str, Coroutine[Any, Any, None]] = {
         "sweeping connections": keep_swept(service.connections, settings.idle_seconds),
         "heartbeats": keep_beating(own.journal, settings.heartbeat_interval),
         "following links": service.resolver.follow_changes(),
         "following the programme": service.programme.follow(),
         "following the signing keys": service.keys.follow(),
+        "following the customer key": service.customer_key.follow(),
         "keeping salts": service.salts.follow(),
     }
     if settings.does_chores:
@@ -235,11 +246,13 @@ def _assemble(
     missing = metrics.redirect.click_ids_missing
     click_ids = ClickIds(keys, programme, journal.journal_id, journal.partitions, missing)
     own_clicks = OwnClicks(keys)
+    customer_key = FollowedCustomerKey(CustomerKeyStore(pool), KeptFile(settings.journal_dir, CUSTOMER_KEY_NAME))
     clients, salts = _tell_clients_apart(settings, pool, programme, metrics)
     finder = LinkFinder(resolver, network_limits, clients.network_key, metrics.redirect)
+    recorder = Recorder(journal)
     redirector = Redirector(
         finder,
-        Recorder(journal),
+        recorder,
         identify=clients.identify,
         click_ids=click_ids,
         own_clicks=own_clicks,
@@ -250,6 +263,7 @@ def _assemble(
         links.LinkDesk(store, resolver, access, policy, settings.public_url),
         imports.ImportDesk(importer, access, settings.journal_dir / "uploads", settings.import_bytes_max),
         self_clicks.SelfDesk(store, access, own_clicks, settings.public_url),
+        conversions.ConversionDesk(Intake(recorder, ClickIdCheck(keys), customer_key, metrics.intake), access),
     )
     public: ASGIApp = build_public_app(desks, redirector, metrics)
     if settings.chores_socket is not None:
@@ -267,7 +281,7 @@ def _assemble(
         metrics=metrics.redirect,
     )
     serving = (Connections(limits), lane)
-    following = (programme, keys, salts)
+    following = (programme, keys, customer_key, salts)
     return Service(settings, public, metrics, memory, resolver, network_limits, *following, shipments, own, *serving)
 
 
@@ -299,5 +313,6 @@ def build_public_app(desks: Desks, redirector: Redirector, metrics: RedirectorMe
     app.include_router(links.link_routes(desks.links))
     app.include_router(imports.import_routes(desks.imports))
     app.include_router(self_clicks.self_routes(desks.self_clicks))
+    app.include_router(conversions.conversion_routes(desks.conversions))
     app.include_router(redirects.redirect_routes(redirector, metrics.redirect))
     return app

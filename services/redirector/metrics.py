@@ -1,11 +1,14 @@
 """Every metric of the redirector: name, unit, labels and meaning in one place. docs/operations.md lists them."""
 
+import collections
+from collections.abc import Iterable
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from redirector.conversions.answers import Answer
 from redirector.durations import Durations
 
 TURNED_AWAY: Final = HTTPStatus.SERVICE_UNAVAILABLE
@@ -102,6 +105,34 @@ class VisitorMetrics:
         )
 
 
+class AnswersGiven:
+    """Rows of one kind that were reported, by what was answered."""
+
+    def __init__(self, name: str, documentation: str, registry: CollectorRegistry) -> None:
+        counter = Counter(name, documentation, ["answer"], registry=registry)
+        self._counts = {answer: counter.labels(answer) for answer in Answer}  # are 0 from the start
+
+    def note(self, answers: Iterable[Answer]) -> None:
+        """So many rows were answered so."""
+        for answer, count in collections.Counter(answers).items():
+            self._counts[answer].inc(count)
+
+
+class IntakeMetrics:
+    """What becomes of rows that are reported."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.conversions = AnswersGiven(
+            "advolink_conversions_received", "Conversions that were reported, by what was answered.", registry
+        )
+        self.reversals = AnswersGiven(
+            "advolink_reversals_received", "Reversals that were reported, by what was answered.", registry
+        )
+        self.activities = AnswersGiven(
+            "advolink_activities_received", "Activities that were reported, by what was answered.", registry
+        )
+
+
 class JournalMetrics:
     """What the journals of this process hold."""
 
@@ -153,6 +184,7 @@ class RedirectorMetrics:
         self.redirect = RedirectMetrics(self.registry)
         self.connections = ConnectionMetrics(self.registry)
         self.visitors = VisitorMetrics(self.registry)
+        self.intake = IntakeMetrics(self.registry)
         self.journal = JournalMetrics(self.registry)
         self.shipping = ShippingMetrics(self.registry)
 

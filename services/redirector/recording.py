@@ -1,11 +1,12 @@
-"""Recording a click: into the journal, in the partition of its advocate, before anybody is redirected."""
+"""Recording clicks and what others report: into the journal, each in its partition, before anybody is answered."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
 from link_events.codec import encode
-from link_events.events import Click
+from link_events.events import Click, Fact, key_of_fact, stream_of
 from link_events.identity import Origin
 from link_events.streams import Partition, Stream, partition_of
 from redirector.journal.journal import Journal, utc_now
@@ -14,7 +15,7 @@ MakeClick = Callable[[datetime], Click]
 
 
 class Recorder:
-    """Writes clicks to one journal."""
+    """Writes to one journal."""
 
     def __init__(self, journal: Journal, now: Callable[[], datetime] = utc_now) -> None:
         self._journal = journal
@@ -34,4 +35,18 @@ class Recorder:
         click = make_click(self._now())
         return await self._journal.append(
             Stream.CLICKS, partition, lambda origin, captured_at: encode(origin, captured_at, click)
+        )
+
+    async def keep(self, facts: Sequence[Fact]) -> Sequence[Origin]:
+        """Append what was reported, all of it in one write; done when it is written.
+
+        Raises:
+            JournalFullError: it could not be written.
+        """
+        return await asyncio.gather(*map(self._append, facts))
+
+    def _append(self, fact: Fact) -> asyncio.Future[Origin]:
+        partition = partition_of(key_of_fact(fact), self._journal.partitions)
+        return self._journal.append(
+            stream_of(fact), partition, lambda origin, captured_at: encode(origin, captured_at, fact)
         )

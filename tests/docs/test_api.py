@@ -15,8 +15,9 @@ from database.keys import Scope
 from http_api.management import management_app
 from http_api.problems import ProblemKind
 from link_events.periods import Granularity
-from link_events.reasons import LinkState, Reason, Verdict
+from link_events.reasons import ActivityKind, LinkState, Reason, Verdict
 from redirector.codes import RESERVED
+from redirector.conversions.answers import Answer
 from redirector.imports.lines import ImportFormat, RefusedLine
 from stage.generated import apps
 from stage.markdown import code_words, read, sections
@@ -102,6 +103,8 @@ def test_a_section_names_every_refusal_of_its_own(name: str, operation: Mapping[
         JournalState,
         Absence,
         CountsTable,
+        Answer,
+        ActivityKind,
     ],
     ids=lambda words: words.__name__,
 )

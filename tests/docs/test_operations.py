@@ -45,6 +45,7 @@ QUOTED: Final = (
     "cannot be continued and is left as it is",
     "the event log has lost what it had acked",
     "and comes from no trusted proxy",
+    "Postgres has another customer key than before",
 )
 """What people search the document for when they have met it."""
 

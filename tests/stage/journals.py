@@ -1,10 +1,13 @@
 """Journals on the disk, as tests write, hurt and read them."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
+
+import pytest
 
 from link_events.codec import decode
 from link_events.events import Click, Event
@@ -56,6 +59,19 @@ async def append_until_full(journal: Journal, text: str) -> tuple[int, JournalFu
         except JournalFullError as error:
             return count, error
     raise AssertionError("the journal never was full")
+
+
+def noted_writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of the writes that follow, as they are made."""
+    sizes: list[int] = []
+    real = os.pwrite
+
+    def noting(descriptor: int, data: bytes, position: int) -> int:
+        sizes.append(len(data))
+        return real(descriptor, data, position)
+
+    monkeypatch.setattr(os, "pwrite", noting)
+    return sizes
 
 
 def read_all(directory: Path, limit: Position | None = None) -> list[Frame]:

@@ -1,5 +1,6 @@
 """The signing keys as last heard of: from Postgres every few seconds, from a file of ours after a start without it."""
 
+import asyncio
 import logging
 from datetime import timedelta
 from typing import Any, Final
@@ -22,17 +23,22 @@ class FollowedKeys:
         self._kept = kept
         self._saved = kept.read(read_keyring)
         self.ring = self._saved
+        self._looking = asyncio.Lock()
 
     async def follow(self, interval: timedelta = FOLLOW_INTERVAL) -> None:
         """Keep up with them, for ever."""
         await keep_following("the signing keys", self.look, interval)
 
     async def look(self) -> None:
-        """Ask for them once.
+        """Ask for them once; of looks that overlap, the later one holds.
 
         Raises:
             DatabaseAwayError: Postgres cannot be asked now.
         """
+        async with self._looking:
+            await self._look()
+
+    async def _look(self) -> None:
         told = await self._store.keyring() or await self._store.first_keyring()
         if told != self.ring:
             self.ring = told

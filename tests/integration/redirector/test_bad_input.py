@@ -58,7 +58,7 @@ def fields(answer: httpx2.Response) -> list[str]:
     return [error["field"] for error in problem(answer, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field")["errors"]]
 
 
-@pytest.mark.parametrize("path", ["/v1/links", "/v1/advocates/ada"])
+@pytest.mark.parametrize("path", ["/v1/links", "/v1/advocates/ada", "/v1/conversions"])
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
@@ -78,7 +78,7 @@ async def test_malformed_json_is_a_400(
     shared: RunningRedirector, unchanged: None, path: str, body: bytes, kind: str
 ) -> None:
     """However it is broken."""
-    method = "POST" if path == "/v1/links" else "PUT"
+    method = "PUT" if path == "/v1/advocates/ada" else "POST"
     problem(await shared.ask(method, path, content=body, headers=AS_JSON), HTTPStatus.BAD_REQUEST, kind)
 
 
@@ -210,6 +210,7 @@ async def test_a_body_at_the_limit_is_taken(shared: RunningRedirector) -> None:
     [
         *(("PUT", "/v1/advocates/ada"), ("POST", "/v1/links"), ("GET", "/v1/links/x"), ("PATCH", "/v1/links/x")),
         *(("POST", "/v1/clicks/import"), ("GET", "/v1/clicks/import/x")),
+        *(("POST", "/v1/conversions"), ("POST", "/v1/reversals"), ("POST", "/v1/activities")),
     ],
 )
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from link_events.codec import decode
-from link_events.events import Click
-from link_events.identity import AdvocateId, Code, LinkId
-from link_events.reasons import LinkState
+from link_events.events import Activity, Click, Conversion, Fact, Reversal
+from link_events.identity import AdvocateId, Code, ConversionKey, CustomerHash, LinkId, ReversalId
+from link_events.reasons import ActivityKind, LinkState
+from link_events.streams import Stream
 from redirector.recording import Recorder
-from stage.journals import opened, read_all
+from stage.journals import noted_writes, opened, read_all
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -32,3 +35,27 @@ async def test_a_clock_that_was_ahead_once_puts_no_later_click_on_another_day(tm
     occurred = [event.data.occurred_at for event in events if isinstance(event.data, Click)]
     assert occurred == [NOON + timedelta(days=2), NOON]
     assert events[0].captured_at <= events[1].captured_at
+
+
+async def test_what_is_kept_together_is_written_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each in its stream and partition, under its own seqs, in the order in which it came."""
+    owned = opened(tmp_path / "journal")
+    key = ConversionKey("shop", "sale", "A-1")
+    facts: list[Fact] = [
+        Conversion(NOON, key, customer=CustomerHash(b"c" * 16)),
+        Activity(NOON, "board", "s-1", ActivityKind.SHARE, AdvocateId("ada")),
+        Reversal(NOON, key, ReversalId("R-1")),
+        Conversion(NOON, key, customer=CustomerHash(b"c" * 16)),
+    ]
+    writes = noted_writes(monkeypatch)
+    origins = await Recorder(owned.journal).keep(facts)
+    assert len(writes) == 1
+    await owned.close()
+    frames = read_all(tmp_path / "journal")
+    assert [decode(frame.payload, origin).data for frame, origin in zip(frames, origins, strict=True)] == facts
+    assert [(origin.stream, origin.seq) for origin in origins] == [
+        (Stream.CONVERSIONS, 1),
+        (Stream.ACTIVITIES, 1),
+        (Stream.CONVERSIONS, 2),
+        (Stream.CONVERSIONS, 3),
+    ]

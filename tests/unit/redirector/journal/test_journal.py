@@ -14,7 +14,7 @@ from redirector.journal.adoption import OwnedJournal
 from redirector.journal.frames import PAYLOAD_BYTES_MAX
 from redirector.journal.journal import Journal, JournalFullError, Limits
 from redirector.journal.segments import SegmentHeader, create_segment, segment_numbers
-from stage.journals import JOURNAL, LEFT, PARTITIONS, RIGHT, append, opened, read_all, saying, told
+from stage.journals import JOURNAL, LEFT, PARTITIONS, RIGHT, append, noted_writes, opened, read_all, saying, told
 
 LARGE = Limits(segment_bytes=256 * 1024, total_bytes_max=2**20)
 NOON = datetime(2022, 2, 14, 12, tzinfo=UTC)
@@ -35,15 +35,7 @@ def journal(owned: OwnedJournal) -> Journal:
 @pytest.fixture
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes of the writes that follow, as they are made."""
-    sizes: list[int] = []
-    real = os.pwrite
-
-    def noting(descriptor: int, data: bytes, position: int) -> int:
-        sizes.append(len(data))
-        return real(descriptor, data, position)
-
-    monkeypatch.setattr(os, "pwrite", noting)
-    return sizes
+    return noted_writes(monkeypatch)
 
 
 async def test_the_appends_of_a_tick_go_out_in_one_write(journal: Journal, writes: list[int]) -> None:

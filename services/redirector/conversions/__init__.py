@@ -1,0 +1,1 @@
+"""Intake of what others report: conversions, their reversals, and activities."""
