@@ -109,7 +109,7 @@ class CheckingMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.drift_rows = Gauge(
             "advolink_counts_drift_rows",
-            "Counts rows that were not what their clicks add up to when they were last looked at. Must be 0.",
+            "Counts rows that were not what is behind them when they were last looked at. Must be 0.",
             ["counts"],
             registry=registry,
         )
@@ -118,8 +118,15 @@ class CheckingMetrics:
             "Slots that were not held by their first counted click when they were last looked at. Must be 0.",
             registry=registry,
         )
+        self.drift_conversions = Gauge(
+            "advolink_conversions_drift",
+            "Conversions that had other credits than their state says when they were last looked at. Must be 0.",
+            registry=registry,
+        )
         self.days_checked = Counter(
-            "advolink_counts_days_checked", "Days whose counts were compared with raw clicks.", registry=registry
+            "advolink_counts_days_checked",
+            "Days whose counts were compared with what is behind them.",
+            registry=registry,
         )
         self.days_beyond = Gauge(
             "advolink_counts_days_beyond_horizon",

@@ -36,7 +36,10 @@ NUMBERED = """
 async def test_counts_so_far_are_numbered_in_the_partition_of_their_clicks(
     empty_database_dsn: str, tmp_path: Path
 ) -> None:
-    """And the counters go on from there. A row without clicks behind it is put into the first partition."""
+    """And the counters go on from there. A row without clicks behind it is put into the first partition.
+
+    Nobody has credited anything by then: every row stands there with its clicks and with zeros beside them.
+    """
     for migration in read_migrations(MIGRATIONS_DIRECTORY)[:BEFORE_CHANGES]:
         shutil.copy(MIGRATIONS_DIRECTORY / migration.file_name, tmp_path)
     await migrate(empty_database_dsn, tmp_path)
@@ -45,3 +48,7 @@ async def test_counts_so_far_are_numbered_in_the_partition_of_their_clicks(
     assert await fetch(empty_database_dsn, NUMBERED) == [(0, [1]), (4, [1, 2, 3, 4]), (7, [1, 2, 3])]
     counters = "SELECT partition, last_change FROM counts_change_counter ORDER BY partition"
     assert await fetch(empty_database_dsn, counters) == [(0, 1), (4, 4), (7, 3)]
+    for table in ("advocate_day", "advocate_quarter", "link_day"):
+        columns = "raw_clicks > 0, credited_millionths, value_minor, by_click_millionths, by_click_value_minor"
+        stored = await fetch(empty_database_dsn, f"SELECT DISTINCT {columns} FROM {table} WHERE raw_clicks > 0")  # noqa: S608
+        assert stored == [(True, 0, 0, 0, 0)]

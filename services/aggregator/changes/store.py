@@ -26,7 +26,7 @@ _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 class Change:
     """A counts row as it is now, and the number of its last change. It has an advocate or a link, as its table says.
 
-    `visitors` of a quarter are visitor days.
+    `visitors` of a quarter are visitor days. A link has no activities.
     """
 
     counts: CountsTable
@@ -40,6 +40,13 @@ class Change:
     not_counted_clicks: int
     review_clicks: int
     visitors: int
+    credited_millionths: int
+    value_minor: int
+    by_click_millionths: int
+    by_click_value_minor: int
+    shares: int | None
+    sessions: int | None
+    engagements: int | None
 
 
 @dataclass(frozen=True, slots=True)

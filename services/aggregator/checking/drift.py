@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
-from aggregator.checking.differing import Clicks, Difference, Look
+from aggregator.checking.differing import Comparison, Difference, Look, Numbers
 from aggregator.counts.tables import CountsTable
 from link_events.periods import Granularity, quarter_start
 from link_events.streams import Partition
@@ -27,7 +27,7 @@ class Drift:
         if look.comparison is None:
             self._beyond.add(look.start)
             return ()
-        if not (look.comparison.differing_rows or look.comparison.slots):
+        if look.comparison.agrees:
             return ()
         self._differing[slice_] = look
         known = {_what(one) for one in before.comparison.differences} if before and before.comparison else set()
@@ -43,20 +43,28 @@ class Drift:
     @property
     def rows(self) -> Mapping[CountsTable, int]:
         """How many rows differ, by table."""
-        comparisons = [look.comparison for look in self._differing.values() if look.comparison]
-        return {table: sum(one.differing.get(table, 0) for one in comparisons) for table in CountsTable}
+        return {table: sum(one.differing.get(table, 0) for one in self._comparisons) for table in CountsTable}
 
     @property
     def slots(self) -> int:
         """How many slots are not held by their first counted click."""
-        return sum(look.comparison.slots for look in self._differing.values() if look.comparison)
+        return sum(one.slots for one in self._comparisons)
+
+    @property
+    def conversions(self) -> int:
+        """How many conversions have other credits than their state says."""
+        return sum(one.conversions for one in self._comparisons)
 
     @property
     def days_beyond(self) -> int:
         """How many days cannot be compared any more: their raw clicks were let go."""
         return len(self._beyond)
 
+    @property
+    def _comparisons(self) -> Sequence[Comparison]:
+        return [look.comparison for look in self._differing.values() if look.comparison]
 
-def _what(one: Difference) -> tuple[CountsTable, str, Clicks, bool, Partition]:
+
+def _what(one: Difference) -> tuple[CountsTable, str, Numbers, bool, Partition]:
     """Which row of a slice it is, and what is wrong with it, whatever its numbers."""
     return one.counts, one.key, one.off, one.stored is None, one.partition

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
-from aggregator.checking.differing import Difference, Look
+from aggregator.checking.differing import EXPLAINED, Difference, Look
 from aggregator.checking.drift import Drift
 from aggregator.checking.looking import look_through
 from aggregator.checking.store import ComparingStore
@@ -101,6 +101,11 @@ class Checking:
             log.error("%s", told(one))
         if look.comparison is not None and look.comparison.slots:
             log.error("%d slots of %s are not held by their first counted click", look.comparison.slots, look.start)
+        if look.comparison is not None and look.comparison.conversions:
+            log.error(
+                "%d conversions of %s have other credits than their state says",
+                *(look.comparison.conversions, look.start),
+            )
         if look.granularity is Granularity.DAY and look.comparison is not None:
             self._metrics.days_checked.inc()
         self._show()
@@ -109,19 +114,19 @@ class Checking:
         for table, rows in self._drift.rows.items():
             self._metrics.drift_rows.labels(table).set(rows)
         self._metrics.drift_slots.set(self._drift.slots)
+        self._metrics.drift_conversions.set(self._drift.conversions)
         self._metrics.days_beyond.set(self._drift.days_beyond)
 
 
 def told(one: Difference) -> str:
     """A row that differs, in one line."""
-    stored = "no row" if one.stored is None else "/".join(map(str, one.stored))
+    stored = "no row" if one.stored is None else one.stored.told
     partitions = (
         ""
         if one.stored_partition in (None, one.partition)
-        else (f", partition {one.stored_partition} where its clicks are of {one.partition}")
+        else (f", partition {one.stored_partition} where what is behind it is of {one.partition}")
     )
     return (
         f"counts drifted: {one.counts} {one.key} {one.start}: {stored} is stored, "
-        f"{'/'.join(map(str, one.expected))} is what its clicks add up to "
-        f"(raw/counted/not counted/review/visitors){partitions}"
+        f"{one.expected.told} is what its clicks and results add up to ({EXPLAINED}){partitions}"
     )

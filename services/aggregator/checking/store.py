@@ -1,4 +1,4 @@
-"""Compares counts with raw clicks, in Postgres. Changes nothing. Every call may raise DatabaseAwayError.
+"""Compares counts with what is behind them, in Postgres. Changes nothing. Every call may raise DatabaseAwayError.
 
 Each comparison is of one snapshot, in which a batch is whole or not there at all: events may arrive meanwhile.
 """
@@ -10,14 +10,14 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from aggregator.checking.differing import AdvocateOff, Clicks, Comparison, Difference, OffByAdvocate
+from aggregator.checking.differing import AdvocateOff, Comparison, Difference, Numbers, OffByAdvocate
 from aggregator.checking.plan import Plan, Quarter, Stored, plan_for
 from aggregator.counts.asking import Days
 from aggregator.counts.tables import CountsTable
 from aggregator.programme.store import Programme, read_programme
 from aggregator.raw_days.horizon import is_beyond
 from aggregator.raw_days.store import hold_raw_clicks, read_horizon
-from database.pool import Connection
+from database.pool import Connection, only_row
 from database.queries import load_queries
 from link_events.periods import ONE_DAY, Calendar, Granularity, period_of, quarter_start, utc_dates
 from link_events.streams import Partition
@@ -35,7 +35,7 @@ class ComparingStore:
     """Compares slice by slice.
 
     At most `workers` processes of Postgres help with each. Of each table and slice, at most `rows_max` rows that differ
-    come back; all of them where it is None.
+    come back, and conversions; all of them where it is None.
     """
 
     def __init__(self, connecting: Connecting, *, workers: int, rows_max: int | None) -> None:
@@ -107,12 +107,14 @@ class _Snapshot:
         if is_beyond(first, self.kept_from):
             return None
         comparison = _comparison(day, await self.connection.fetch(_SQL["compare_day"], day, first, last, rows_max))
-        return replace(comparison, slots=await self.connection.fetchval(_SQL["wrong_slots"], day, first, last))
+        slots = await self.connection.fetchval(_SQL["wrong_slots"], day, first, last)
+        wrong = only_row(await self.connection.fetchrow(_SQL["wrong_conversions"], day, rows_max))
+        return replace(comparison, slots=slots, conversions=wrong["total"], first_conversions=wrong["first"] or ())
 
     async def compare_quarter(self, start: date, off: Mapping[str, AdvocateOff], rows_max: int | None) -> Comparison:
         last = _last_day(start, self.programme.calendar)
         partitions = [one.partition for one in off.values()]
-        numbers = [[one.clicks[place] for one in off.values()] for place in range(len(Clicks._fields))]
+        numbers = [[one.numbers[place] for one in off.values()] for place in range(len(Numbers._fields))]
         values = (start, last, rows_max, list(off), partitions, *numbers)
         return _comparison(start, await self.connection.fetch(_SQL["compare_quarter"], *values))
 
@@ -152,6 +154,6 @@ def _difference(start: date, row: Mapping[str, Any]) -> Difference:
         start=start,
         partition=Partition(stored_partition if fits else lowest),
         stored_partition=None if stored_partition is None else Partition(stored_partition),
-        stored=None if stored_partition is None else Clicks(*(row[f"stored_{name}"] for name in Clicks._fields)),
-        expected=Clicks(*(row[name] or 0 for name in Clicks._fields)),
+        stored=None if stored_partition is None else Numbers(*row["stored"]),
+        expected=Numbers(*(row["expected"] or ())),
     )

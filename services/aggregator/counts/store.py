@@ -16,10 +16,16 @@ from link_events.periods import Granularity, Period, period_of
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
+_KEYS: Final = ("advocate_id", "link_id", "code")
+_OF_WHAT: Final = ("place", "quarter_start", *_KEYS)
+
 
 @dataclass(frozen=True, slots=True)
 class CountsRow:
-    """Counts of one period, of one advocate or link where they are grouped. Visitors of its days are added up."""
+    """Counts of one period, of one advocate or link where they are grouped. Visitors of its days are added up.
+
+    Conversions stand in it by their own day and by that of the click; a link has no activities.
+    """
 
     period: Period
     partial: bool
@@ -28,6 +34,13 @@ class CountsRow:
     not_counted_clicks: int
     review_clicks: int
     visitors: int
+    credited_millionths: int
+    value_minor: int
+    by_click_millionths: int
+    by_click_value_minor: int
+    shares: int | None = None
+    sessions: int | None = None
+    engagements: int | None = None
     advocate_id: AdvocateId | None = None
     link_id: LinkId | None = None
     code: Code | None = None
@@ -58,7 +71,7 @@ class CountsStore:
         self._silent_after = silent_after
 
     async def of_advocate(self, advocate_id: AdvocateId, days: Days, granularity: Granularity) -> CountsAnswer | None:
-        """One advocate's counts; None where there is no such advocate. Periods without clicks are left out."""
+        """One advocate's counts; None where there is no such advocate. Periods without any are left out."""
         async with snapshot(self._pool, self._silent_after) as (connection, freshness):
             if not await connection.fetchval(_SQL["advocate_exists"], advocate_id):
                 return None
@@ -104,7 +117,7 @@ async def _whole_quarters(connection: Connection, advocate_id: AdvocateId, fresh
     calendar = freshness.programme.calendar
     return [
         CountsRow(
-            period=period_of(row["quarter_start"], Granularity.QUARTER, calendar), partial=False, **_clicks(dict(row))
+            period=period_of(row["quarter_start"], Granularity.QUARTER, calendar), partial=False, **_numbers(dict(row))
         )
         for row in rows
     ]
@@ -112,10 +125,10 @@ async def _whole_quarters(connection: Connection, advocate_id: AdvocateId, fresh
 
 def _row(row: Mapping[str, Any], cut: Cut) -> CountsRow:
     period = cut.periods[row["place"] - 1]
-    keys = {name: row[name] for name in ("advocate_id", "link_id", "code") if name in row}
-    return CountsRow(period=period, partial=cut.is_partial(period), **_clicks(row), **keys)
+    keys = {name: row[name] for name in _KEYS if name in row}
+    return CountsRow(period=period, partial=cut.is_partial(period), **_numbers(row), **keys)
 
 
-def _clicks(row: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("raw_clicks", "counted_clicks", "not_counted_clicks", "review_clicks", "visitors")
-    return {name: row[name] for name in names}
+def _numbers(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything but what the row is of."""
+    return {name: number for name, number in row.items() if name not in _OF_WHAT}

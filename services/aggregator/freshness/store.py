@@ -58,8 +58,15 @@ async def snapshot(
         row = only_row(await connection.fetchrow(_SQL["freshness"]))
         as_of, programme = row["as_of"], await read_programme(connection)
         journals = await unfinished_journals(connection)
-        complete = complete_through(as_of, journals) if row["any_known"] else None
+        waiting = await unattributed(connection)
+        complete = complete_through(as_of, journals, waiting) if row["any_known"] else None
         yield connection, Freshness(as_of, complete, programme, held_back_by(as_of, journals, silent_after))
+
+
+async def unattributed(connection: Connection) -> datetime | None:
+    """When the first was captured of what is applied and not in the counts yet: it waits for the attributor."""
+    captured_at: datetime | None = await connection.fetchval(_SQL["unattributed"])
+    return captured_at
 
 
 async def unfinished_journals(connection: Connection) -> Sequence[KnownJournal]:

@@ -1,6 +1,9 @@
 -- freshness: As of when this transaction reads, and whether any journal is known.
 SELECT now() AS as_of, EXISTS (SELECT FROM watermark) AS any_known;
 
+-- unattributed: When the first was captured of what is applied and waits for the attributor.
+SELECT min(captured_at) FROM conversion_mark;
+
 -- known: What is known of journals after $1 in their order, or of $2 alone; where $3, only of those that may hold
 -- something back. Journals that are sealed everywhere become many: they are left out first.
 -- A partition of which nothing could be read yet (1970) is known by its hole alone, until that is closed.

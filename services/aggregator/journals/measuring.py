@@ -35,8 +35,8 @@ class JournalMeasure:
         counts[JournalState.SEALED] += census.known - len(census.unfinished)
         for state in JournalState:
             self.gauges.journals.labels(state).set(counts[state])
-        complete = complete_through(now, census.unfinished).timestamp() if census.known else math.nan
-        self.gauges.complete_through.set(complete)
+        complete = complete_through(now, census.unfinished, census.unattributed)
+        self.gauges.complete_through.set(complete.timestamp() if census.known else math.nan)
         ahead = [(one.last_captured_at - now).total_seconds() for one in states if one.last_captured_at is not None]
         self.gauges.clock_ahead.set(max([0, *ahead]))
         live = sum(1 for one, state in states.items() if state is JournalState.LIVE and not one.is_import)

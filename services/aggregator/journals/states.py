@@ -15,6 +15,10 @@ NAMED_MAX: Final = 20
 """Of more journals that hold `complete_through` back, those that do so most are named."""
 
 
+_INSTANT: Final = timedelta.resolution
+"""The least there is: what was captured at the same instant as something that is missing may be missing too."""
+
+
 class JournalState(StrEnum):
     """What a journal is, as far as its events that were applied tell.
 
@@ -110,9 +114,13 @@ class HeldBack:
     why: HeldBackBy
 
 
-def complete_through(now: datetime, journals: Iterable[KnownJournal]) -> datetime:
-    """The instant up to which all of `journals` have been applied without a hole; never one that is yet to come."""
-    return min([now, *(journal.bound[0] for journal in journals if journal.bound is not None)])
+def complete_through(now: datetime, journals: Iterable[KnownJournal], unattributed: datetime | None = None) -> datetime:
+    """The instant up to which all of `journals` have been counted without a hole; never one that is yet to come.
+
+    `unattributed`: when the first was captured of what is applied and waits for the attributor.
+    """
+    bounds = [now, *(journal.bound[0] for journal in journals if journal.bound is not None)]
+    return min(bounds if unattributed is None else [*bounds, unattributed - _INSTANT])
 
 
 def held_back_by(now: datetime, journals: Iterable[KnownJournal], silent_after: timedelta) -> Sequence[HeldBack]:

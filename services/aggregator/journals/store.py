@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from aggregator.applying.store import hold_every_partition
-from aggregator.freshness.store import Freshness, known_journal, known_journals, snapshot, unfinished_journals
+from aggregator.freshness.store import (
+    Freshness,
+    known_journal,
+    known_journals,
+    snapshot,
+    unattributed,
+    unfinished_journals,
+)
 from aggregator.holes.store import close_missing
 from aggregator.journals.retiring import Retired, Retirement, retirement
 from aggregator.journals.states import SILENT_AFTER, HeldBack, JournalState, KnownJournal
@@ -41,11 +48,15 @@ class JournalsAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """How many journals are known, and those that may hold something back, as of an instant."""
+    """How many journals are known, and those that may hold something back, as of an instant.
+
+    `unattributed`: when the first was captured of what waits for the attributor.
+    """
 
     as_of: datetime
     known: int
     unfinished: Sequence[KnownJournal]
+    unattributed: datetime | None = None
 
 
 class JournalStore:
@@ -75,7 +86,7 @@ class JournalStore:
         ):
             as_of: datetime = await connection.fetchval(_SQL["instant"])
             known: int = await connection.fetchval(_SQL["how_many"])
-            return Census(as_of, known, await unfinished_journals(connection))
+            return Census(as_of, known, await unfinished_journals(connection), await unattributed(connection))
 
     async def retire(self, journal: JournalId, why: str, *, force: bool) -> Retired:
         """Declare a journal lost: nothing that it captured up to now is waited for any more.

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from aggregator.checking.commands import NUMBERS, beyond_told, shown_clicks
+from aggregator.checking.commands import NUMBERS, beyond_told
 from aggregator.checking.differing import Comparison, OffByAdvocate
 from aggregator.checking.progress import Going, going
 from aggregator.commands import chosen_stores, show_table, stores_options
@@ -24,22 +24,24 @@ COLUMNS: Final = ("counts", "key", "start", "before", "after")
 
 @dataclass(slots=True)
 class Compared:
-    """How much was compared, how many rows differ, and which days could not be."""
+    """How much was compared, how much differs, and which days could not be compared."""
 
     clicks: int = 0
     rows: int = 0
     differing: int = 0
     slots: int = 0
+    conversions: int = 0
     beyond: list[date] = field(default_factory=list)
 
 
 @click.command("rebuild")
 @stores_options
 def rebuild(postgres_dsn: str | None, data_dir: Path | None) -> None:
-    """Make counts anew from stored clicks and verdicts, and correct every row that differs, all in one step.
+    """Make counts anew from what is stored behind them, and correct every row that differs, all in one step.
 
-    It may run while events arrive. Broken off at any point before that step, it has changed no count. Slots that are
-    not held by their first counted click are mended on the way.
+    Behind them are clicks with their verdicts, credits and activities. It may run while events arrive. Broken off at
+    any point before that step, it has changed no count. Slots that are not held by their first counted click are mended
+    on the way; conversions that have other credits than their state says are attributed anew by the aggregators.
     """
     dsn = chosen_stores(postgres_dsn, data_dir).postgres_dsn
 
@@ -64,6 +66,8 @@ def rebuild(postgres_dsn: str | None, data_dir: Path | None) -> None:
     )
     if compared.slots:
         click.echo(f"{compared.slots:,} slots are held by their first counted clicks again.")
+    if compared.conversions:
+        click.echo(f"{compared.conversions:,} conversions are attributed anew.")
     if compared.beyond:
         click.echo(beyond_told(compared.beyond, kept_from))
 
@@ -82,6 +86,9 @@ async def _compare(session: RebuildSession, way: Going) -> Compared:
             if comparison is None:
                 compared.beyond.append(day)
                 continue
+            if comparison.conversions:
+                compared.conversions += comparison.conversions
+                await session.attribute_anew(comparison.first_conversions)
             off.add(comparison.of(CountsTable.ADVOCATE_DAY))
             await _keep(session, compared, comparison)
         await _keep(session, compared, await session.comparing.compare_quarter(quarter, off))
@@ -105,5 +112,5 @@ def _show(corrections: Sequence[Correction], count: int) -> None:
 
 
 def _cells(one: Correction) -> tuple[object, ...]:
-    before = "no row" if one.before is None else shown_clicks(one.before)
-    return (one.counts, one.key, one.start, before, shown_clicks(one.after))
+    before = "no row" if one.before is None else one.before.told
+    return (one.counts, one.key, one.start, before, one.after.told)

@@ -16,7 +16,8 @@ from typing import Any, Final
 import asyncpg
 
 from aggregator.applying.store import IDLE_IN_BATCH_MAX, hold_every_partition
-from aggregator.checking.differing import Clicks, Difference
+from aggregator.attributing.marks import Mark, mark
+from aggregator.checking.differing import Difference, Numbers
 from aggregator.checking.store import ComparingStore, raw_dates
 from aggregator.counts.tables import CountsTable
 from aggregator.errors import CountsAlteredError, RebuildRunningError
@@ -29,7 +30,7 @@ from database.queries import load_queries
 WORKERS: Final = 2
 """Processes of Postgres that may help with comparing."""
 
-OFF_COLUMNS: Final = ("counts", "key", "start", "partition", *Clicks._fields)
+OFF_COLUMNS: Final = ("counts", "key", "start", "partition", *Numbers._fields)
 CORRECTIONS: Final = ("correct_link_days", "correct_advocate_days", "correct_advocate_quarters")
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -42,8 +43,8 @@ class Correction:
     counts: CountsTable
     key: str
     start: date
-    before: Clicks | None
-    after: Clicks
+    before: Numbers | None
+    after: Numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class RebuildSession:
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
+        self._own: Any = connection  # for functions that take a pool's, which have the same methods
         self.comparing = ComparingStore(lambda: nullcontext(connection), workers=WORKERS, rows_max=None)
 
     async def mend_slots(self, day: date) -> int:
@@ -68,7 +70,7 @@ class RebuildSession:
         A step of its own, for which batches wait: a batch that asks a wrong slot would judge wrongly. Where raw clicks
         of the day were let go meanwhile, nobody knows any more which came first, and its slots stay as they are.
         """
-        connection: Any = self._connection  # a pool's have the same methods, and are of another type
+        connection = self._own
         async with connection.transaction():
             await hold_every_partition(connection)
             await hold_raw_clicks(connection)
@@ -77,6 +79,10 @@ class RebuildSession:
                 return 0
             count: int = await connection.fetchval(_SQL["mend_slots"], day, first, last)
         return count
+
+    async def attribute_anew(self, conversions: Sequence[int]) -> None:
+        """Have an aggregator credit conversions anew: what their credits are off by, their counts are off by too."""
+        await mark(self._own, [Mark(one) for one in conversions])
 
     async def keep(self, differences: Sequence[Difference]) -> None:
         """Remember rows that differ."""
@@ -132,6 +138,6 @@ def _correction(row: asyncpg.Record) -> Correction:
         counts=CountsTable(row["counts"]),
         key=row["key"],
         start=row["start"],
-        before=None if row["before"] is None else Clicks(*row["before"]),
-        after=Clicks(*row["after"]),
+        before=None if row["before"] is None else Numbers(*row["before"]),
+        after=Numbers(*row["after"]),
     )

@@ -18,7 +18,14 @@ CREATE TEMPORARY TABLE counts_off (
     counted bigint NOT NULL,
     not_counted bigint NOT NULL,
     review bigint NOT NULL,
-    visitors bigint NOT NULL
+    visitors bigint NOT NULL,
+    credited_millionths bigint NOT NULL,
+    value_minor bigint NOT NULL,
+    by_click_millionths bigint NOT NULL,
+    by_click_value_minor bigint NOT NULL,
+    shares bigint NOT NULL,
+    sessions bigint NOT NULL,
+    engagements bigint NOT NULL
 );
 
 -- make_numbered: The same with the place of each among the changes of its partition, and how many these are.
@@ -46,10 +53,12 @@ RETURNING rebuild_id, rows_corrected;
 -- correct_link_days: Add to each row what it is off by, and keep what it was and what it is.
 WITH corrected AS (
     INSERT INTO link_day AS known (
-        link_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitors, partition, change
+        link_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitors, credited_millionths,
+        value_minor, by_click_millionths, by_click_value_minor, partition, change
     )
-    SELECT key::bigint, start, raw, counted, not_counted, review, visitors, partition,
-        last_change - total + place
+    SELECT
+        key::bigint, start, raw, counted, not_counted, review, visitors, credited_millionths, value_minor,
+        by_click_millionths, by_click_value_minor, partition, last_change - total + place
     FROM counts_numbered JOIN counts_change_counter USING (partition) WHERE counts = 'link_day'
     ON CONFLICT ON CONSTRAINT link_day_pkey DO UPDATE SET
         raw_clicks = known.raw_clicks + excluded.raw_clicks,
@@ -57,26 +66,37 @@ WITH corrected AS (
         not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
         review_clicks = known.review_clicks + excluded.review_clicks,
         visitors = known.visitors + excluded.visitors,
+        credited_millionths = known.credited_millionths + excluded.credited_millionths,
+        value_minor = known.value_minor + excluded.value_minor,
+        by_click_millionths = known.by_click_millionths + excluded.by_click_millionths,
+        by_click_value_minor = known.by_click_value_minor + excluded.by_click_value_minor,
         partition = excluded.partition, change = excluded.change
-    RETURNING link_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitors
+    RETURNING
+        link_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitors, credited_millionths,
+        value_minor, by_click_millionths, by_click_value_minor
 )
 INSERT INTO counts_correction (rebuild_id, counts, key, start, before, after)
 SELECT $1, 'link_day', link_id::text, day,
-    CASE WHEN was.change IS NOT NULL
-        THEN ARRAY[was.raw_clicks, was.counted_clicks, was.not_counted_clicks, was.review_clicks, was.visitors] END,
+    CASE WHEN was.change IS NOT NULL THEN ARRAY[
+        was.raw_clicks, was.counted_clicks, was.not_counted_clicks, was.review_clicks, was.visitors,
+        was.credited_millionths, was.value_minor, was.by_click_millionths, was.by_click_value_minor
+    ] END,
     ARRAY[
         corrected.raw_clicks, corrected.counted_clicks, corrected.not_counted_clicks, corrected.review_clicks,
-        corrected.visitors
+        corrected.visitors, corrected.credited_millionths, corrected.value_minor, corrected.by_click_millionths,
+        corrected.by_click_value_minor
     ]
 FROM corrected LEFT JOIN link_day AS was USING (link_id, day);
 
 -- correct_advocate_days: The same for advocates' days.
 WITH corrected AS (
     INSERT INTO advocate_day AS known (
-        advocate_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitors, partition, change
+        advocate_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitors, credited_millionths,
+        value_minor, by_click_millionths, by_click_value_minor, shares, sessions, engagements, partition, change
     )
-    SELECT key, start, raw, counted, not_counted, review, visitors, partition,
-        last_change - total + place
+    SELECT
+        key, start, raw, counted, not_counted, review, visitors, credited_millionths, value_minor, by_click_millionths,
+        by_click_value_minor, shares, sessions, engagements, partition, last_change - total + place
     FROM counts_numbered JOIN counts_change_counter USING (partition) WHERE counts = 'advocate_day'
     ON CONFLICT ON CONSTRAINT advocate_day_pkey DO UPDATE SET
         raw_clicks = known.raw_clicks + excluded.raw_clicks,
@@ -84,27 +104,42 @@ WITH corrected AS (
         not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
         review_clicks = known.review_clicks + excluded.review_clicks,
         visitors = known.visitors + excluded.visitors,
+        credited_millionths = known.credited_millionths + excluded.credited_millionths,
+        value_minor = known.value_minor + excluded.value_minor,
+        by_click_millionths = known.by_click_millionths + excluded.by_click_millionths,
+        by_click_value_minor = known.by_click_value_minor + excluded.by_click_value_minor,
+        shares = known.shares + excluded.shares,
+        sessions = known.sessions + excluded.sessions,
+        engagements = known.engagements + excluded.engagements,
         partition = excluded.partition, change = excluded.change
-    RETURNING advocate_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitors
+    RETURNING
+        advocate_id, day, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitors, credited_millionths,
+        value_minor, by_click_millionths, by_click_value_minor, shares, sessions, engagements
 )
 INSERT INTO counts_correction (rebuild_id, counts, key, start, before, after)
 SELECT $1, 'advocate_day', advocate_id, day,
-    CASE WHEN was.change IS NOT NULL
-        THEN ARRAY[was.raw_clicks, was.counted_clicks, was.not_counted_clicks, was.review_clicks, was.visitors] END,
+    CASE WHEN was.change IS NOT NULL THEN ARRAY[
+        was.raw_clicks, was.counted_clicks, was.not_counted_clicks, was.review_clicks, was.visitors,
+        was.credited_millionths, was.value_minor, was.by_click_millionths, was.by_click_value_minor, was.shares,
+        was.sessions, was.engagements
+    ] END,
     ARRAY[
         corrected.raw_clicks, corrected.counted_clicks, corrected.not_counted_clicks, corrected.review_clicks,
-        corrected.visitors
+        corrected.visitors, corrected.credited_millionths, corrected.value_minor, corrected.by_click_millionths,
+        corrected.by_click_value_minor, corrected.shares, corrected.sessions, corrected.engagements
     ]
 FROM corrected LEFT JOIN advocate_day AS was USING (advocate_id, day);
 
 -- correct_advocate_quarters: The same for advocates' quarters.
 WITH corrected AS (
     INSERT INTO advocate_quarter AS known (
-        advocate_id, quarter_start, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitor_days, partition,
-        change
+        advocate_id, quarter_start, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitor_days,
+        credited_millionths, value_minor, by_click_millionths, by_click_value_minor, shares, sessions, engagements,
+        partition, change
     )
-    SELECT key, start, raw, counted, not_counted, review, visitors, partition,
-        last_change - total + place
+    SELECT
+        key, start, raw, counted, not_counted, review, visitors, credited_millionths, value_minor, by_click_millionths,
+        by_click_value_minor, shares, sessions, engagements, partition, last_change - total + place
     FROM counts_numbered JOIN counts_change_counter USING (partition) WHERE counts = 'advocate_quarter'
     ON CONFLICT ON CONSTRAINT advocate_quarter_pkey DO UPDATE SET
         raw_clicks = known.raw_clicks + excluded.raw_clicks,
@@ -112,16 +147,29 @@ WITH corrected AS (
         not_counted_clicks = known.not_counted_clicks + excluded.not_counted_clicks,
         review_clicks = known.review_clicks + excluded.review_clicks,
         visitor_days = known.visitor_days + excluded.visitor_days,
+        credited_millionths = known.credited_millionths + excluded.credited_millionths,
+        value_minor = known.value_minor + excluded.value_minor,
+        by_click_millionths = known.by_click_millionths + excluded.by_click_millionths,
+        by_click_value_minor = known.by_click_value_minor + excluded.by_click_value_minor,
+        shares = known.shares + excluded.shares,
+        sessions = known.sessions + excluded.sessions,
+        engagements = known.engagements + excluded.engagements,
         partition = excluded.partition, change = excluded.change
-    RETURNING advocate_id, quarter_start, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitor_days
+    RETURNING
+        advocate_id, quarter_start, raw_clicks, counted_clicks, not_counted_clicks, review_clicks, visitor_days,
+        credited_millionths, value_minor, by_click_millionths, by_click_value_minor, shares, sessions, engagements
 )
 INSERT INTO counts_correction (rebuild_id, counts, key, start, before, after)
 SELECT $1, 'advocate_quarter', advocate_id, quarter_start,
-    CASE WHEN was.change IS NOT NULL
-        THEN ARRAY[was.raw_clicks, was.counted_clicks, was.not_counted_clicks, was.review_clicks, was.visitor_days] END,
+    CASE WHEN was.change IS NOT NULL THEN ARRAY[
+        was.raw_clicks, was.counted_clicks, was.not_counted_clicks, was.review_clicks, was.visitor_days,
+        was.credited_millionths, was.value_minor, was.by_click_millionths, was.by_click_value_minor, was.shares,
+        was.sessions, was.engagements
+    ] END,
     ARRAY[
         corrected.raw_clicks, corrected.counted_clicks, corrected.not_counted_clicks, corrected.review_clicks,
-        corrected.visitor_days
+        corrected.visitor_days, corrected.credited_millionths, corrected.value_minor, corrected.by_click_millionths,
+        corrected.by_click_value_minor, corrected.shares, corrected.sessions, corrected.engagements
     ]
 FROM corrected LEFT JOIN advocate_quarter AS was USING (advocate_id, quarter_start);
 

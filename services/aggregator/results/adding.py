@@ -14,9 +14,6 @@ from link_events.identity import AdvocateId, LinkId
 from link_events.periods import quarter_start
 from link_events.reasons import ActivityKind
 
-MILLIONTHS: Final = 1_000_000
-"""What all credits of a conversion add up to."""
-
 _COLUMNS: Final = {
     ActivityKind.SHARE: "shares",
     ActivityKind.SESSION: "sessions",

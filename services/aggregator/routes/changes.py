@@ -12,8 +12,8 @@ from aggregator.changes.store import Change, ChangesStore
 from aggregator.counts.asking import ROWS_DEFAULT
 from aggregator.counts.tables import CountsTable, visitors_column
 from aggregator.errors import ChangesRewoundError
-from aggregator.routes.answers import AnswerOut, Limit, freshness_fields
-from aggregator.routes.counts import CountsRowOut
+from aggregator.routes.answers import Limit
+from aggregator.routes.counts import CountsRowOut, CreditedOut, credited_fields, result_fields
 from database.keys import LiveKey, Scope
 from http_api.access import Access
 from http_api.openapi import problem
@@ -35,7 +35,7 @@ class ChangeOut(CountsRowOut):
     link_id: int | None = Field(description="Of link_day.")
 
 
-class ChangesOut(AnswerOut):
+class ChangesOut(CreditedOut):
     """A page of changes, and what to ask for next."""
 
     rows: list[ChangeOut]
@@ -82,7 +82,7 @@ def changes_routes(desk: ChangesDesk) -> APIRouter:
             rows=[ChangeOut(**_shown(row, calendar)) for row in answer.rows],
             next_since=write_since(answer.seen),
             more=answer.more,
-            **freshness_fields(answer.freshness, None),
+            **credited_fields(answer.freshness, None),
         )
 
     return router
@@ -94,6 +94,7 @@ def _shown(row: Change, calendar: Calendar) -> dict[str, Any]:
     shown = {name: getattr(row, name) for name in ChangeOut.model_fields if hasattr(row, name) and name != "visitors"}
     return {
         **shown,
+        **result_fields(row),
         visitors_column(granularity): row.visitors,
         "period": period.label,
         "period_start": period.start,

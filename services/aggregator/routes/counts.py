@@ -8,9 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from aggregator.attributing.weights import MILLIONTHS
+from aggregator.changes.store import Change
 from aggregator.counts.asking import ROWS_DEFAULT, GroupBy, write_cursor
 from aggregator.counts.store import After, CountsAnswer, CountsRow, CountsStore
 from aggregator.counts.tables import visitors_column
+from aggregator.freshness.store import Freshness
 from aggregator.routes.answers import (
     AnswerOut,
     Cursor,
@@ -28,12 +31,16 @@ from http_api.openapi import NEXT_PAGE, problem
 from http_api.problems import ProblemKind, not_found, refused_field
 from link_events.identity import ADVOCATE_ID_PATTERN, AdvocateId
 from link_events.periods import Granularity
+from link_events.reasons import Model
 
 AdvocateIdText = Annotated[str, Path(pattern=f"^{ADVOCATE_ID_PATTERN}$")]
 
 
 class CountsRowOut(BaseModel):
-    """Counts of one period. Verdicts add up: raw = counted + not counted + review."""
+    """Counts of one period. Verdicts add up: raw = counted + not counted + review.
+
+    A conversion counts on its own local day and, by the second view, on that of the click that earned.
+    """
 
     period: str = Field(description="2026-11-22, 2026-W47, 2026-Q4, or first/last day.")
     period_start: date
@@ -45,7 +52,15 @@ class CountsRowOut(BaseModel):
     review_clicks: int
     visitors: int | None = Field(None, description="Different ones with a counted click. Of a day; null of more.")
     visitor_days: int | None = Field(None, description="The visitors of each day, added up. null of one day.")
-    conversions: float | None = Field(None, description="null: not measured by this version.")
+    conversions: float = Field(description="`credited_millionths` / 1 000 000, by the day of the conversion.")
+    credited_millionths: int
+    value_minor: int = Field(description="Their value, in minor units of `currency`.")
+    conversions_by_click: float = Field(description="`by_click_millionths` / 1 000 000, by the day of the click.")
+    by_click_millionths: int
+    by_click_value_minor: int
+    shares: int | None = Field(description="Reported by the advocacy board; null of a link, as the next two.")
+    sessions: int | None
+    engagements: int | None
 
 
 class GroupedRowOut(CountsRowOut):
@@ -56,7 +71,14 @@ class GroupedRowOut(CountsRowOut):
     code: str | None = None
 
 
-class AdvocateCountsOut(AnswerOut):
+class CreditedOut(AnswerOut):
+    """How conversions are credited in the numbers of an answer."""
+
+    currency: str = Field(description="The programme's; every `value_minor` is in its minor units.")
+    model: Model = Field(description="The attribution model that the programme's counts use.")
+
+
+class AdvocateCountsOut(CreditedOut):
     """One advocate's counts."""
 
     advocate_id: str
@@ -64,7 +86,7 @@ class AdvocateCountsOut(AnswerOut):
     rows: list[CountsRowOut]
 
 
-class CountsOut(AnswerOut):
+class CountsOut(CreditedOut):
     """Everybody's counts, a page of them."""
 
     group_by: GroupBy
@@ -99,7 +121,7 @@ def counts_routes(desk: CountsDesk) -> APIRouter:
         first: FromDay = None,
         last: ToDay = None,
     ) -> AdvocateCountsOut:
-        """By local day, week or quarter, or in total. Periods without clicks are left out."""
+        """By local day, week or quarter, or in total. Periods without anything are left out."""
         answer = await desk.store.of_advocate(AdvocateId(advocate_id), asked_days(first, last), granularity)
         if answer is None:
             raise not_found(f"advocate {advocate_id}")
@@ -107,7 +129,7 @@ def counts_routes(desk: CountsDesk) -> APIRouter:
             advocate_id=advocate_id,
             granularity=granularity,
             rows=[CountsRowOut(**_fields(row, granularity)) for row in answer.rows],
-            **freshness_fields(answer.freshness, last),
+            **credited_fields(answer.freshness, last),
         )
 
     @router.get("/counts", operation_id="counts", summary="Everybody's counts", responses=NEXT_PAGE)
@@ -133,7 +155,7 @@ def counts_routes(desk: CountsDesk) -> APIRouter:
             granularity=granularity,
             rows=[GroupedRowOut(**_fields(row, granularity), **_keys(row)) for row in answer.rows],
             next_cursor=next_cursor,
-            **freshness_fields(answer.freshness, last),
+            **credited_fields(answer.freshness, last),
         )
 
     return router
@@ -155,6 +177,31 @@ def _next_cursor(answer: CountsAnswer, group_by: GroupBy) -> str | None:
     return write_cursor([key, last.period.start.isoformat()])
 
 
+def credited_fields(freshness: Freshness, last_day: date | None) -> Mapping[str, Any]:
+    """What `CreditedOut` needs."""
+    programme = freshness.programme
+    return {
+        **freshness_fields(freshness, last_day),
+        "currency": programme.currency,
+        "model": programme.attribution_model,
+    }
+
+
+def result_fields(row: CountsRow | Change) -> Mapping[str, Any]:
+    """What came of clicks, as `CountsRowOut` shows it."""
+    return {
+        "conversions": row.credited_millionths / MILLIONTHS,
+        "credited_millionths": row.credited_millionths,
+        "value_minor": row.value_minor,
+        "conversions_by_click": row.by_click_millionths / MILLIONTHS,
+        "by_click_millionths": row.by_click_millionths,
+        "by_click_value_minor": row.by_click_value_minor,
+        "shares": row.shares,
+        "sessions": row.sessions,
+        "engagements": row.engagements,
+    }
+
+
 def _fields(row: CountsRow, granularity: Granularity) -> Mapping[str, Any]:
     return {
         "period": row.period.label,
@@ -166,6 +213,7 @@ def _fields(row: CountsRow, granularity: Granularity) -> Mapping[str, Any]:
         "not_counted_clicks": row.not_counted_clicks,
         "review_clicks": row.review_clicks,
         visitors_column(granularity): row.visitors,
+        **result_fields(row),
     }
 
 

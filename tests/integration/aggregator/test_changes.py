@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import httpx2
@@ -11,6 +12,7 @@ import pytest
 from link_events.identity import AdvocateId, LinkId
 from link_events.streams import Partition
 from stage.clicked import stock
+from stage.credited import Earned, Sale, credit, take_back
 from stage.events import PLAIN_CLICK
 from stage.journaling import Pen
 from stage.pipe import Pipe
@@ -21,14 +23,18 @@ NUMBERS = """
     SELECT partition, change FROM advocate_day UNION ALL SELECT partition, change FROM advocate_quarter
     UNION ALL SELECT partition, change FROM link_day ORDER BY partition, change
 """
-STORED = """
-    SELECT 'advocate_day', advocate_id, day::text, raw_clicks, counted_clicks, not_counted_clicks FROM advocate_day
+FIGURES = (
+    *("raw_clicks", "counted_clicks", "not_counted_clicks", "credited_millionths", "value_minor"),
+    *("by_click_millionths", "by_click_value_minor"),
+)
+ACTIVITIES = ("shares", "sessions", "engagements")
+STORED = f"""
+    SELECT 'advocate_day', advocate_id, day::text, {", ".join(FIGURES + ACTIVITIES)} FROM advocate_day
     UNION ALL
-    SELECT 'advocate_quarter', advocate_id, quarter_start::text, raw_clicks, counted_clicks, not_counted_clicks
-    FROM advocate_quarter
+    SELECT 'advocate_quarter', advocate_id, quarter_start::text, {", ".join(FIGURES + ACTIVITIES)} FROM advocate_quarter
     UNION ALL
-    SELECT 'link_day', link_id::text, day::text, raw_clicks, counted_clicks, not_counted_clicks FROM link_day
-"""
+    SELECT 'link_day', link_id::text, day::text, {", ".join(FIGURES)}, NULL, NULL, NULL FROM link_day
+"""  # noqa: S608 - names of columns
 
 Row = dict[str, Any]
 
@@ -46,7 +52,7 @@ async def _read_on(api: httpx2.AsyncClient, since: str = "", limit: int = 1_000)
 
 
 def _figures(rows: Sequence[Row]) -> list[tuple[Any, ...]]:
-    columns = ("period_start", "raw_clicks", "counted_clicks", "not_counted_clicks")
+    columns = ("period_start", *FIGURES, *ACTIVITIES)
     named = [(row["counts"], row["advocate_id"] or str(row["link_id"]), *(row[key] for key in columns)) for row in rows]
     return sorted(named)
 
@@ -97,6 +103,23 @@ async def test_only_what_was_changed_comes_again(pipe: Pipe, stats: httpx2.Async
         ("advocate_quarter", 6, 2),
     ]
     assert await _read_on(stats, then) == ([], then)
+
+
+async def test_results_come_as_clicks_do(pipe: Pipe, stats: httpx2.AsyncClient) -> None:
+    """Credited and taken back, in every partition that earned: a copy is kept right by the feed alone."""
+    await stock(pipe)
+    copy: dict[str, Row] = {}
+    since = ""
+    sale = Sale(1, date(2022, 4, 1), 101, [Earned("ada", 1, date(2021, 12, 27)), Earned("dora", 9, date(2022, 1, 1))])
+    for step in (credit, take_back):
+        await step(pipe, sale)
+        rows, since = await _read_on(stats, since)
+        copy.update(
+            {f"{row['counts']} {row['advocate_id'] or row['link_id']} {row['period_start']}": row for row in rows}
+        )
+        assert _figures(list(copy.values())) == sorted(await fetch(pipe.dsn, STORED))
+        assert {row["partition"] for row in rows} == {0, 3}
+    assert (rows[0]["conversions"], rows[0]["conversions_by_click"]) == (0, 0)
 
 
 async def test_whoever_takes_numbers_later_commits_later(pipe: Pipe) -> None:

@@ -4,19 +4,22 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from advolink.__main__ import main
+from aggregator.activities.store import ReceivedActivity, take_activities
 from aggregator.checking.commands import ROWS_SHOWN_MAX
 from aggregator.programme.store import Programme, ProgrammeStore
-from link_events.identity import AdvocateId, LinkId
-from link_events.streams import Partition
+from database.pool import connected
+from link_events.identity import AdvocateId, LinkId, Origin, Seq
+from link_events.streams import Partition, Stream
 from stage.clicked import SEASON, stock
-from stage.events import PLAIN_CLICK
+from stage.credited import JOURNAL, Earned, Sale, credit
+from stage.events import PLAIN_ACTIVITY, PLAIN_CLICK
 from stage.journaling import Pen
 from stage.pipe import Pipe, opened_pipe
 from stage.sql import execute, fetch, session
@@ -163,6 +166,111 @@ def test_a_quarter_is_not_blamed_for_a_day_that_was_not_asked_for(stocked_dsn: s
         ("advocate_quarter", "bo", "2022-01-01"),
         ("advocate_quarter", "cy", "2022-01-01"),
     ]
+
+
+@pytest.fixture
+def credited_dsn(stocked_dsn: str) -> str:
+    """The same after two sales, one of them on a day without clicks, and a share."""
+    asyncio.run(_credited(stocked_dsn))
+    return stocked_dsn
+
+
+async def _credited(dsn: str) -> None:
+    async with opened_pipe(dsn) as pipe:
+        earned = [Earned("ada", 1, SEASON[0].day), Earned("cy", 4, SEASON[0].day)]
+        await credit(pipe, Sale(1, SEASON[0].day, 99, earned), Sale(2, date(2022, 6, 1), 5, earned[:1]))
+        received = ReceivedActivity(Origin(JOURNAL, Stream.ACTIVITIES, Partition(0), Seq(1)), SHARE, SHARED)
+        async with connected(pipe.pool) as connection, connection.transaction():
+            await take_activities(connection, Partition(0), [received])
+
+
+SHARE = replace(PLAIN_ACTIVITY, advocate_id=AdvocateId("bo"))
+SHARED = date(2022, 6, 2)
+DEARER = """
+    UPDATE credit SET value_minor = 6 WHERE day = '2022-06-01';
+    UPDATE conversion SET credited_value_minor = 6 WHERE local_day = '2022-06-01'
+"""
+UNCREDITED = """
+    INSERT INTO conversion (
+        source, kind, external_id, partition, journal, seq, log_offset, via, occurred_at, local_day, logged_at,
+        names_clicks, test, state
+    )
+    SELECT source, kind, 'A-3', partition, journal, 3, 3, via, occurred_at, local_day, logged_at, names_clicks, test,
+        state
+    FROM conversion WHERE external_id = 'A-2'
+"""
+
+
+def test_results_that_are_right_agree(credited_dsn: str) -> None:
+    """Days that have nothing else are looked at as well."""
+    told = _told(credited_dsn)
+    assert told["agrees"]
+    assert told["days"] == _told(credited_dsn, "--to", "2022-05-31")["days"] + 2
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (
+            "UPDATE advocate_day SET value_minor = value_minor - 1 WHERE advocate_id = 'ada' AND day = '2022-06-01'",
+            [("advocate_day", "ada", "2022-06-01")],
+        ),
+        (
+            "UPDATE link_day SET by_click_millionths = 0 WHERE link_id = 4 AND day = '2021-12-27'",
+            [("link_day", "4", "2021-12-27")],
+        ),
+        (
+            "UPDATE advocate_quarter SET shares = 0 WHERE advocate_id = 'bo' AND shares = 1",
+            [("advocate_quarter", "bo", "2022-04-01")],
+        ),
+        ("DELETE FROM advocate_day WHERE day = '2022-06-02'", [("advocate_day", "bo", "2022-06-02")]),
+        (
+            "DELETE FROM activity",
+            [("advocate_day", "bo", "2022-06-02"), ("advocate_quarter", "bo", "2022-04-01")],
+        ),
+        (
+            DEARER,
+            [
+                ("advocate_day", "ada", "2022-06-01"),
+                ("link_day", "1", "2022-06-01"),
+                ("advocate_quarter", "ada", "2022-04-01"),
+                ("advocate_day", "ada", "2021-12-27"),
+                ("link_day", "1", "2021-12-27"),
+                ("advocate_quarter", "ada", "2021-10-01"),
+            ],
+        ),
+    ],
+)
+def test_results_that_were_altered_are_named(
+    credited_dsn: str, damage: str, named: Sequence[tuple[str, str, str]]
+) -> None:
+    """In counts, credits or activities: each row that has them, by either view, and nothing else."""
+    _damaged(credited_dsn, damage)
+    told = _told(credited_dsn)
+    assert _named(told) == list(named)
+    assert (told["agrees"], told["conversions_differing"]) == (False, 0)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE conversion SET state = 'self' WHERE external_id = 'A-2'",
+        "UPDATE conversion SET credited_value_minor = 4 WHERE external_id = 'A-2'",
+        "UPDATE credit SET linear = linear + 1 WHERE day = '2022-06-01'",
+        "DELETE FROM conversion WHERE external_id = 'A-2'",
+        UNCREDITED,
+    ],
+)
+def test_a_conversion_has_the_credits_that_its_state_says(credited_dsn: str, damage: str) -> None:
+    """A whole of them under each model where it is credited, else none. What will be attributed anew is left out."""
+    _damaged(credited_dsn, damage)
+    told = _told(credited_dsn)
+    assert (told["agrees"], told["conversions_differing"], told["differences"]) == (False, 1, [])
+    checked = _check(credited_dsn)
+    assert (checked.exit_code, "1 conversions have other credits than their state says." in checked.stdout) == (1, True)
+    marked = "SELECT conversion_id FROM conversion UNION SELECT conversion_id FROM credit"
+    _damaged(credited_dsn, f"INSERT INTO conversion_mark (conversion_id) {marked}")
+    assert _told(credited_dsn)["agrees"]
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ async def test_what_differs_is_shown_by_table_and_logged_once(pipe: Pipe, caplog
         assert len(told) == 3
         assert any("advocate_day ada 2021-12-27: 9/" in line for line in told)
         assert any("advocate_quarter bo 2022-01-01: no row is stored" in line for line in told)
-        link = "link_day 99 2022-01-01: 1/1/0/0/0 is stored, 0/0/0/0/0 is what its clicks add up to"
+        link = "link_day 99 2022-01-01: 1/1/0/0/0 is stored, 0/0/0/0/0 is what its clicks and results add up to"
         assert any(link in line for line in told)
         await execute(pipe.dsn, "DELETE FROM link_day WHERE link_id = 99")
         await watched.round_ends()

@@ -15,7 +15,7 @@ from link_events.streams import PARTITIONS_DEFAULT, Partition, Stream
 from stage.events import PLAIN_CLICK
 from stage.journaling import FIRST_CAPTURE, Pen, new_journal
 from stage.pipe import Pipe
-from stage.sql import fetch
+from stage.sql import execute, fetch
 
 LAST = PARTITIONS_DEFAULT - 1
 HEARD = (PLAIN_CLICK, Heartbeat(), Heartbeat())
@@ -73,6 +73,22 @@ async def test_a_journal_that_is_sealed_where_it_was_heard_of_still_holds_back(p
     complete = await _complete_through(pipe)
     assert complete is not None
     assert datetime.now(UTC) - complete < timedelta(minutes=1)
+
+
+async def test_what_is_applied_and_not_attributed_is_not_complete(pipe: Pipe) -> None:
+    """Up to right before the earliest such conversion; what is only to be corrected holds nothing back."""
+    await _claimed(pipe)
+    await _take(pipe, _pens(new_journal()), HEARD)
+    complete = FIRST_CAPTURE + timedelta(seconds=2)
+    await execute(pipe.dsn, "INSERT INTO conversion_mark (conversion_id) VALUES (1)")
+    assert await _complete_through(pipe) == complete
+    marked = "INSERT INTO conversion_mark (conversion_id, captured_at) SELECT 1, $1::timestamptz RETURNING 1"
+    await fetch(pipe.dsn, marked, FIRST_CAPTURE + timedelta(seconds=1))
+    await fetch(pipe.dsn, marked, FIRST_CAPTURE + timedelta(seconds=9))
+    assert await _complete_through(pipe) == FIRST_CAPTURE + timedelta(seconds=1) - timedelta.resolution
+    assert (await JournalStore(pipe.pool).census()).unattributed == FIRST_CAPTURE + timedelta(seconds=1)
+    await execute(pipe.dsn, "DELETE FROM conversion_mark WHERE captured_at IS NOT NULL")
+    assert await _complete_through(pipe) == complete
 
 
 async def test_a_lost_journal_is_retired(pipe: Pipe) -> None:

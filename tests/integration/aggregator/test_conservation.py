@@ -1,18 +1,25 @@
 """Whatever comes, in whatever batches: counts are GROUP BY raw, and raw is every readable click once (guarantee 5)."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aggregator.activities.store import ReceivedActivity, take_activities
+from aggregator.attributing.weights import MILLIONTHS
+from aggregator.counts.tables import CountsTable
 from aggregator.programme.store import Programme, ProgrammeStore
+from database.pool import connected
 from event_log.contract import Record
-from link_events.events import Click, EventData, Heartbeat
-from link_events.identity import AdvocateId, LinkId
-from link_events.reasons import LinkState
-from stage.events import PLAIN_CLICK
+from link_events.events import Activity, Click, EventData, Heartbeat
+from link_events.identity import AdvocateId, LinkId, Origin, Seq
+from link_events.reasons import ActivityKind, LinkState
+from link_events.streams import Stream
+from stage.credited import JOURNAL, Earned, Sale, credit, take_back
+from stage.events import PLAIN_ACTIVITY, PLAIN_CLICK
 from stage.journaling import Pen
 from stage.pipe import Pipe
 from stage.split_log import SplitLog
@@ -108,6 +115,81 @@ async def _misplaced(pipe: Pipe) -> int:
     return count
 
 
+@dataclass(frozen=True, slots=True)
+class Season:
+    """Clicks, sales of which some are taken back, and activities, as they are applied one after another."""
+
+    steps: list[Click | Sale | Activity]
+    taken_back: list[int]
+    """Of the sales, which is taken back after all others are in."""
+
+
+def _days() -> st.SearchStrategy[date]:
+    return st.dates(date(2021, 12, 29), date(2022, 1, 3)) | st.dates(date(2022, 3, 30), date(2022, 4, 2))
+
+
+def _seasons() -> st.SearchStrategy[Season]:
+    """Few advocates and links of one partition and another, on days of two quarters' ends."""
+    advocates = st.sampled_from(["ada", "bo", "cy"])
+    earned = st.builds(Earned, advocates, st.integers(1, 3), _days())
+    sales = st.builds(Sale, st.just(0), _days(), st.integers(0, 10_000), st.lists(earned, min_size=1, max_size=7))
+    instants = _days().map(lambda day: datetime.combine(day, time(12), UTC))
+    reported = st.builds(
+        Activity,
+        occurred_at=instants,
+        source=st.sampled_from(["board", "another"]),
+        external_id=st.sampled_from(["1", "2", "3", "4"]),
+        kind=st.sampled_from(ActivityKind),
+        advocate_id=advocates.map(AdvocateId),
+    )
+    return st.builds(
+        Season,
+        st.lists(_clicks() | sales | reported, min_size=1, max_size=25),
+        st.lists(st.integers(0, 24), max_size=5),
+    )
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(season=_seasons())
+async def test_credits_and_activities_are_conserved_beside_clicks(pipe: Pipe, season: Season) -> None:
+    """By both views and in each table: a whole for each credited sale, its value, and each activity once."""
+    await execute(
+        pipe.dsn, "TRUNCATE conversion, credit, activity, click, slot, advocate_day, advocate_quarter, link_day"
+    )
+    pen, sales = Pen(), []
+    for number, step in enumerate(season.steps):
+        if isinstance(step, Click):
+            await pipe.take(pen.write(step))
+        elif isinstance(step, Sale):
+            sales.append(replace(step, number=number))
+            await credit(pipe, sales[-1])
+        else:
+            await _report(pipe, step)
+    gone = {sales[place % len(sales)].number for place in season.taken_back if sales}
+    await take_back(pipe, *(sale for sale in sales if sale.number in gone))
+    assert await pipe.drift() == []
+    left = [sale for sale in sales if sale.number not in gone]
+    sums = (len(left) * MILLIONTHS, sum(sale.value_minor for sale in left))
+    for table in CountsTable:
+        stored = "coalesce(sum(credited_millionths), 0), coalesce(sum(value_minor), 0)"
+        by_click = "coalesce(sum(by_click_millionths), 0), coalesce(sum(by_click_value_minor), 0)"
+        assert await fetch(pipe.dsn, f"SELECT {stored}, {by_click} FROM {table}") == [sums * 2]  # noqa: S608
+    by_day = Counter({sale.day: 0 for sale in sales})
+    by_day.update(sale.day for sale in left)
+    for day, count in by_day.items():
+        stored = await fetch_value(pipe.dsn, "SELECT sum(credited_millionths) FROM link_day WHERE day = $1", day)
+        assert stored == count * MILLIONTHS
+
+
+async def _report(pipe: Pipe, activity: Activity) -> None:
+    partition = Earned(activity.advocate_id, 0, date.min).partition
+    received = ReceivedActivity(
+        Origin(JOURNAL, Stream.ACTIVITIES, partition, Seq(1)), activity, activity.occurred_at.date()
+    )
+    async with connected(pipe.pool) as connection, connection.transaction():
+        await take_activities(connection, partition, [received])
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -123,11 +205,26 @@ async def _misplaced(pipe: Pipe) -> int:
         "DELETE FROM slot",
         "UPDATE slot SET visitor = 'w'",
         "UPDATE slot SET log_offset = log_offset + 1",
+        "UPDATE advocate_day SET credited_millionths = 1",
+        "UPDATE advocate_quarter SET by_click_value_minor = 0",
+        "UPDATE advocate_day SET shares = shares + 1",
+        "UPDATE link_day SET value_minor = 98",
+        "DELETE FROM activity",
+        "UPDATE activity SET kind = 'session'",
+        "DELETE FROM credit",
+        "UPDATE credit SET click_day = day",
+        "UPDATE credit SET linear = linear - 1",
+        "UPDATE conversion SET state = 'reversed'",
+        "UPDATE conversion SET local_day = local_day + 1",
+        "UPDATE conversion SET credited_value_minor = 98",
+        "DELETE FROM conversion",
     ],
 )
 async def test_the_comparison_sees_a_drift(pipe: Pipe, change: str) -> None:
     """A comparison that overlooks something proves nothing."""
     await pipe.take(Pen().write(replace(PLAIN_CLICK, visitor="v")))
+    await credit(pipe, Sale(1, date(2022, 4, 1), 99, [Earned(PLAIN_CLICK.advocate_id, 4711, date(2022, 2, 14))]))
+    await _report(pipe, PLAIN_ACTIVITY)
     assert await pipe.drift() == []
     await execute(pipe.dsn, change)
     assert await pipe.drift() != []

@@ -8,11 +8,17 @@ import httpx2
 import pytest
 
 from aggregator.programme.store import Programme, ProgrammeStore
+from aggregator.results.adding import Results
+from aggregator.results.store import add_results
+from database.pool import connected
 from link_events.events import Heartbeat, Sealed
+from link_events.identity import Currency
 from link_events.periods import Weekday
+from link_events.reasons import ActivityKind, Model
 from link_events.streams import Partition
 from stage.asking import fields_at_fault
 from stage.clicked import SEASON, Clicked, counted, stock
+from stage.credited import Earned, Sale, credit
 from stage.events import PLAIN_CLICK
 from stage.journaling import Pen
 from stage.pipe import Pipe
@@ -26,6 +32,12 @@ RANGES = [
     ("2022-02-01", "2022-02-01"),
     ("1970-01-01", "2999-12-31"),
 ]
+
+CREDITS = (
+    *("conversions", "credited_millionths", "value_minor"),
+    *("conversions_by_click", "by_click_millionths", "by_click_value_minor"),
+)
+ACTIVITIES = ("shares", "sessions", "engagements")
 
 
 async def _rows(api: httpx2.AsyncClient, path: str, **params: Any) -> list[dict[str, Any]]:
@@ -122,10 +134,52 @@ async def test_weeks_begin_on_the_programmes_first_day(pipe: Pipe, stats: httpx2
     )
 
 
-async def test_what_this_version_does_not_measure_is_null(season: httpx2.AsyncClient) -> None:
-    """Never 0, which would be a number."""
-    for row in await _rows(season, "/v1/counts", group_by="advocate"):
-        assert row["conversions"] is None
+async def test_conversions_are_counted_on_their_own_day_and_by_the_clicks(
+    pipe: Pipe, stats: httpx2.AsyncClient
+) -> None:
+    """Credits in millionths, values in the programme's currency; an advocate who has nothing else has a row as well."""
+    await stock(pipe)
+    await ProgrammeStore(pipe.pool).change(
+        Programme(currency=Currency("SEK"), attribution_model=Model.LINEAR, browser_origins=())
+    )
+    clicked = [
+        Earned("ada", 1, date(2021, 12, 27)),
+        Earned("ada", 1, date(2022, 1, 1)),
+        Earned("dora", 9, date(2022, 1, 1)),
+    ]
+    await credit(pipe, Sale(1, date(2022, 1, 1), 100, clicked))
+    answer = (await stats.get("/v1/counts?group_by=advocate&granularity=quarter&to=2022-03-31")).json()
+    assert (answer["currency"], answer["model"]) == ("SEK", "linear")
+    rows = {(row["advocate_id"], row["period"]): [row[name] for name in CREDITS] for row in answer["rows"]}
+    assert rows["ada", "2021-Q4"] == [0, 0, 0, 0.333333, 333_333, 33]
+    assert rows["ada", "2022-Q1"] == [0.666666, 666_666, 66, 0.333333, 333_333, 33]
+    assert rows["dora", "2022-Q1"] == [0.333334, 333_334, 34, 0.333334, 333_334, 34]
+    assert rows["bo", "2022-Q1"] == [0, 0, 0, 0, 0, 0]
+    for granularity in ("day", "week", "quarter", "total"):
+        for path in ("/v1/advocates/ada/counts?", "/v1/counts?group_by=link&"):
+            rows_ = (await stats.get(f"{path}granularity={granularity}")).json()["rows"]
+            mine = [row for row in rows_ if row.get("link_id") in (None, 1)]
+            assert sum(row["credited_millionths"] for row in mine) == 666_666
+            assert sum(row["by_click_value_minor"] for row in mine) == 66
+
+
+async def test_activities_stand_beside_an_advocates_clicks(pipe: Pipe, stats: httpx2.AsyncClient) -> None:
+    """By kind. A link has none: null, never 0, which would be a number."""
+    await pipe.take(Pen().write(PLAIN_CLICK))
+    results = Results()
+    for kind in (ActivityKind.SHARE, ActivityKind.SHARE, ActivityKind.ENGAGEMENT):
+        results.add_activity(PLAIN_CLICK.advocate_id, date(2022, 2, 13), kind)
+    async with connected(pipe.pool) as connection, connection.transaction():
+        await add_results(connection, Partition(0), results)
+    days = await _rows(stats, f"/v1/advocates/{PLAIN_CLICK.advocate_id}/counts")
+    assert [(row["period"], row["raw_clicks"], *(row[name] for name in ACTIVITIES)) for row in days] == [
+        ("2022-02-13", 0, 2, 0, 1),
+        ("2022-02-14", 1, 0, 0, 0),
+    ]
+    (quarter,) = await _rows(stats, f"/v1/advocates/{PLAIN_CLICK.advocate_id}/counts", granularity="quarter")
+    assert [quarter[name] for name in ("raw_clicks", *ACTIVITIES)] == [1, 2, 0, 1]
+    (link,) = await _rows(stats, "/v1/counts", group_by="link")
+    assert [link[name] for name in ("raw_clicks", *ACTIVITIES)] == [1, None, None, None]
 
 
 async def test_an_advocate_nobody_knows_is_not_found(season: httpx2.AsyncClient) -> None:

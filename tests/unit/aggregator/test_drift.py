@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.checking.differing import NO_CLICKS, AdvocateOff, Clicks, Comparison, Difference, Look, OffByAdvocate
+from aggregator.checking.differing import (
+    EXPLAINED,
+    NOTHING,
+    AdvocateOff,
+    Comparison,
+    Difference,
+    Look,
+    Numbers,
+    OffByAdvocate,
+)
 from aggregator.checking.drift import Drift
 from aggregator.checking.plan import Quarter, Stored, plan_for
 from aggregator.checking.progress import Estimate
@@ -19,7 +28,7 @@ from link_events.streams import Partition
 
 DAY = date(2022, 2, 14)
 ADA = Difference(
-    CountsTable.ADVOCATE_DAY, "ada", DAY, Partition(3), Partition(3), Clicks(5, 4, 1, 0, 2), Clicks(4, 3, 1, 0, 1)
+    CountsTable.ADVOCATE_DAY, "ada", DAY, Partition(3), Partition(3), Numbers(5, 4, 1, 0, 2), Numbers(4, 3, 1, 0, 1)
 )
 GONE = replace(ADA, key="bo", stored=None, stored_partition=None)
 FINE = Comparison(clicks=4, rows=2)
@@ -35,9 +44,9 @@ def test_a_row_is_told_of_once() -> None:
     drift = Drift()
     assert drift.note(_look(ADA)) == [ADA]
     assert drift.note(_look(ADA, GONE)) == [GONE]
-    worse = replace(ADA, expected=Clicks(3, 2, 1, 0, 1))
+    worse = replace(ADA, expected=Numbers(3, 2, 1, 0, 1))
     assert drift.note(_look(worse, GONE)) == [worse]
-    both_grew = replace(worse, stored=Clicks(7, 6, 1, 0, 4), expected=Clicks(5, 4, 1, 0, 3))
+    both_grew = replace(worse, stored=Numbers(7, 6, 1, 0, 4), expected=Numbers(5, 4, 1, 0, 3))
     assert drift.note(_look(both_grew, GONE)) == []
     assert drift.rows == {CountsTable.ADVOCATE_DAY: 2, CountsTable.ADVOCATE_QUARTER: 0, CountsTable.LINK_DAY: 0}
 
@@ -66,7 +75,7 @@ def test_what_falls_to_another_is_forgotten() -> None:
 
 def test_a_difference_is_what_has_to_be_added() -> None:
     """Also where there is no row."""
-    assert ADA.off == Clicks(-1, -1, 0, 0, -1)
+    assert ADA.off == Numbers(-1, -1, 0, 0, -1)
     assert GONE.off == GONE.expected
 
 
@@ -76,19 +85,44 @@ def test_a_quarter_is_compared_with_days_as_they_should_be() -> None:
     off.add([ADA, GONE])
     off.add([replace(GONE, start=DAY + ONE_DAY)])
     assert off.sums == {
-        "ada": AdvocateOff(Partition(3), Clicks(-1, -1, 0, 0, -1)),
-        "bo": AdvocateOff(Partition(3), Clicks(8, 6, 2, 0, 2)),
+        "ada": AdvocateOff(Partition(3), Numbers(-1, -1, 0, 0, -1)),
+        "bo": AdvocateOff(Partition(3), Numbers(8, 6, 2, 0, 2)),
     }
 
 
 def test_a_row_is_told_of_with_its_numbers() -> None:
     """A person has to see what is wrong, and by how much."""
     assert told(ADA) == (
-        "counts drifted: advocate_day ada 2022-02-14: 5/4/1/0/2 is stored, 4/3/1/0/1 is what its clicks add up to "
-        "(raw/counted/not counted/review/visitors)"
+        "counts drifted: advocate_day ada 2022-02-14: 5/4/1/0/2 is stored, 4/3/1/0/1 is what its clicks and results "
+        f"add up to ({EXPLAINED})"
     )
     assert "no row is stored, 4/3/1/0/1" in told(GONE)
-    assert told(replace(ADA, stored_partition=Partition(7))).endswith(", partition 7 where its clicks are of 3")
+    assert told(replace(ADA, stored_partition=Partition(7))).endswith(", partition 7 where what is behind it is of 3")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        (NOTHING, "0/0/0/0/0"),
+        (Numbers(5, 4, 1, 0, 2), "5/4/1/0/2"),
+        (Numbers(credited_millionths=1_500_000, by_click_value_minor=99), "0/0/0/0/0, credits 1500000/0/0/99"),
+        (Numbers(3, 3, shares=2, engagements=1), "3/3/0/0/0, activities 2/0/1"),
+    ],
+)
+def test_numbers_are_told_in_their_groups(numbers: Numbers, expected: str) -> None:
+    """What came of clicks is told of where there is any."""
+    assert numbers.told == expected
+    assert len(EXPLAINED.split("; ")) == 3
+
+
+@pytest.mark.parametrize("wrong", [replace(FINE, slots=1), replace(FINE, conversions=2)])
+def test_a_slice_whose_rows_are_right_may_be_wrong_otherwise(wrong: Comparison) -> None:
+    """Its slots or its conversions, which are counted until they are mended."""
+    drift = Drift()
+    drift.note(Look(Granularity.DAY, DAY, wrong))
+    assert (drift.slots, drift.conversions) == (wrong.slots, wrong.conversions)
+    drift.note(_look())
+    assert (drift.slots, drift.conversions) == (0, 0)
 
 
 def test_days_of_raw_and_of_counts_are_looked_at_newest_first() -> None:
@@ -140,5 +174,5 @@ def test_an_estimate_says_how_far_how_fast_and_how_long(estimate: Estimate, expe
 def test_nothing_is_off_where_nothing_differs() -> None:
     """The sum of no differences is none."""
     assert OffByAdvocate().sums == {}
-    assert NO_CLICKS.plus(ADA.off) == ADA.off
+    assert NOTHING.plus(ADA.off) == ADA.off
     assert FINE.differing_rows == 0

@@ -84,6 +84,16 @@ def test_counts_are_complete_up_to_the_slowest_journal_or_the_first_hole(
 
 
 @pytest.mark.parametrize(
+    ("unattributed", "complete"),
+    [(NOW - HOUR, NOW - HOUR - timedelta.resolution), (NOW - 3 * HOUR, NOW - 3 * HOUR - timedelta.resolution)],
+)
+def test_what_waits_for_the_attributor_is_not_complete(unattributed: datetime, complete: datetime) -> None:
+    """It is applied and in no counts: they are complete up to right before it, and never further than journals say."""
+    assert complete_through(NOW, [SEALED], unattributed) == complete
+    assert complete_through(NOW, [_heard(NOW - 2 * HOUR)], unattributed) == min(NOW - 2 * HOUR, complete)
+
+
+@pytest.mark.parametrize(
     ("known", "since", "why"),
     [
         (_heard(NOW - HOUR), NOW - HOUR, HeldBackBy.SILENT),
