@@ -5,7 +5,8 @@ WITH idle AS (
     RETURNING owner
 )
 INSERT INTO partition_offset (stream, partition, owner)
-SELECT 'clicks', n, idle.owner FROM generate_series(0, 11) AS n, idle
+SELECT stream, n, idle.owner
+FROM unnest(ARRAY['clicks', 'conversions', 'activities']) AS stream, generate_series(0, 11) AS n, idle
 ON CONFLICT ON CONSTRAINT partition_offset_pkey DO UPDATE SET owner = excluded.owner;
 
 -- let_go: Whoever is alive may have them.

@@ -7,9 +7,30 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from aggregator.applying.interruptions import Interruption
 from aggregator.batch_histogram import BatchHistogram
-from link_events.reasons import ConversionState, DeadLetterReason, VerdictCause
+from link_events.reasons import ConversionState, DeadLetterReason, FactKind, VerdictCause
 
 _NEVER_DECIDED = {ConversionState.RECEIVED, ConversionState.DUPLICATE, ConversionState.CONFLICT}
+
+
+class FactMetrics:
+    """What becomes of what others report."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.applied = Counter(
+            "advolink_facts_applied",
+            "Conversions, reversals and activities that were kept, by what they are.",
+            ["kind"],
+            registry=registry,
+        )
+        self.repeated = Counter(
+            "advolink_facts_repeated",
+            "Of them, those that tell again what was told before, under the same key.",
+            ["kind"],
+            registry=registry,
+        )
+        for kind in FactKind:
+            self.applied.labels(kind)
+            self.repeated.labels(kind)
 
 
 class ApplyingMetrics:
@@ -33,6 +54,7 @@ class ApplyingMetrics:
         )
         for reason in DeadLetterReason:
             self.dead_letters.labels(reason)
+        self.facts = FactMetrics(registry)
         self.verdicts = Counter(
             "advolink_verdicts",
             "Clicks judged, by verdict and deciding reason (a named one without its name; empty where counted).",

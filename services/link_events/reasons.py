@@ -56,6 +56,14 @@ class Via(StrEnum):
     SCRIPT = "script"
 
 
+class FactKind(StrEnum):
+    """What others report to us."""
+
+    CONVERSION = "conversion"
+    REVERSAL = "reversal"
+    ACTIVITY = "activity"
+
+
 class ActivityKind(StrEnum):
     """What an advocacy board reports of an advocate."""
 

@@ -126,7 +126,7 @@ def _journaled(journals: Path) -> set[tuple[bytes, int, int]]:
     return {
         (journal, partition, seq)
         for directory in directories
-        for partition, records in records_in(directory).items()
+        for (_, partition), records in records_in(directory).items()
         for journal, seq, value in records
         if CLICK in value
     }

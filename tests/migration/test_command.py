@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 from advolink.__main__ import main
 from database.migrations import read_migrations
 from database.schema_files import MIGRATIONS_DIRECTORY
-from link_events.streams import PARTITIONS_DEFAULT
 from stage.postgres import Server
+from stage.slices import EVERY_SLICE
 from stage.sql import execute, fetch_value
 
 UP_TO_DATE = "The database is up to date.\n"
@@ -26,7 +26,7 @@ def test_it_brings_an_empty_database_up_to_date_and_then_changes_nothing(empty_d
     assert (first.exit_code, first.output) == (0, "".join(names) + UP_TO_DATE)
     second = _migrate(environment={"ADVOLINK_POSTGRES_DSN": empty_database_dsn})
     assert (second.exit_code, second.output) == (0, UP_TO_DATE)
-    assert asyncio.run(fetch_value(empty_database_dsn, "SELECT count(*) FROM log_partition")) == PARTITIONS_DEFAULT
+    assert asyncio.run(fetch_value(empty_database_dsn, "SELECT count(*) FROM log_partition")) == len(EVERY_SLICE)
 
 
 def test_partitions_are_chosen_once(empty_database_dsn: str) -> None:
@@ -34,7 +34,7 @@ def test_partitions_are_chosen_once(empty_database_dsn: str) -> None:
     assert _migrate("--postgres-dsn", empty_database_dsn, "--partitions", "4").exit_code == 0
     other = _migrate("--postgres-dsn", empty_database_dsn, "--partitions", "5")
     assert (other.exit_code, other.output) == (1, "Error: clicks has 4 partitions where 5 are expected.\n")
-    assert asyncio.run(fetch_value(empty_database_dsn, "SELECT count(*) FROM log_partition")) == 4
+    assert asyncio.run(fetch_value(empty_database_dsn, "SELECT count(*) FROM log_partition")) == 3 * 4
 
 
 def test_a_database_that_tells_another_story_is_refused(database_dsn: str) -> None:

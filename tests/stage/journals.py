@@ -142,27 +142,29 @@ def clicks_in(directory: Path) -> list[Click]:
     return [event.data for event in events_in(directory) if isinstance(event.data, Click)]
 
 
-def records_in(directory: Path) -> dict[int, list[tuple[bytes, int, bytes]]]:
-    """What the log must hold of the journal in `directory`: by partition, in order, (journal, seq, value)."""
-    records: dict[int, list[tuple[bytes, int, bytes]]] = {}
+def records_in(directory: Path) -> dict[Slice, list[tuple[bytes, int, bytes]]]:
+    """What the log must hold of the journal in `directory`: by slice, in order, (journal, seq, value)."""
+    records: dict[Slice, list[tuple[bytes, int, bytes]]] = {}
     for number in segment_numbers(directory):
         data = segment_path(directory, number).read_bytes()
         header = read_header(data)
         for _, found in scan_frames(data, header.size_bytes):
             if isinstance(found, Frame):
-                records.setdefault(found.partition, []).append((header.journal, found.seq, found.payload))
+                slice_ = (found.stream, found.partition)
+                records.setdefault(slice_, []).append((header.journal, found.seq, found.payload))
     return records
 
 
-async def logged_records(dsn: str) -> dict[int, list[tuple[bytes, int, bytes]]]:
-    """What the Postgres log holds: by partition, in the order of offsets, (journal, seq, value)."""
-    sql = "SELECT partition, journal, seq, value FROM log_record ORDER BY partition, log_offset"
-    records: dict[int, list[tuple[bytes, int, bytes]]] = {}
-    for partition, *record in await fetch(dsn, sql):
-        records.setdefault(partition, []).append((bytes(record[0]), record[1], bytes(record[2])))
+async def logged_records(dsn: str) -> dict[Slice, list[tuple[bytes, int, bytes]]]:
+    """What the Postgres log holds: by slice, in the order of offsets, (journal, seq, value)."""
+    sql = "SELECT stream, partition, journal, seq, value FROM log_record ORDER BY stream, partition, log_offset"
+    records: dict[Slice, list[tuple[bytes, int, bytes]]] = {}
+    for stream, partition, *record in await fetch(dsn, sql):
+        slice_ = (Stream(stream), Partition(partition))
+        records.setdefault(slice_, []).append((bytes(record[0]), record[1], bytes(record[2])))
     return records
 
 
-def told_once(records: dict[int, list[T]]) -> dict[int, list[T]]:
+def told_once(records: dict[Slice, list[T]]) -> dict[Slice, list[T]]:
     """The same without repetitions: at least once, seen as readers see it."""
-    return {partition: list(dict.fromkeys(given)) for partition, given in records.items()}
+    return {slice_: list(dict.fromkeys(given)) for slice_, given in records.items()}

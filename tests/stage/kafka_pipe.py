@@ -35,9 +35,9 @@ class KafkaPipe:
             "ADVOLINK_KAFKA_TOPIC_PREFIX": self.connection.topic_prefix,
         }
 
-    async def append(self, *records: Record, partition: int = 0) -> None:
-        """Append records to a partition of the clicks."""
-        await self._log.append(Stream.CLICKS, Partition(partition), records)
+    async def append(self, *records: Record, partition: int = 0, stream: Stream = Stream.CLICKS) -> None:
+        """Append records to a partition."""
+        await self._log.append(stream, Partition(partition), records)
 
     async def until_applied(self) -> None:
         """Wait until everything in the log is applied."""
@@ -56,12 +56,15 @@ class KafkaPipe:
         return await self._inside.drift()
 
     async def _is_applied(self) -> bool:
-        rows = await fetch(self.dsn, "SELECT partition, next_offset FROM partition_offset WHERE stream = 'clicks'")
+        rows = await fetch(self.dsn, "SELECT stream, partition, next_offset FROM partition_offset")
+        applied = {(stream, partition): offset for stream, partition, offset in rows}
         try:
-            ends = await self._log.end_offsets(Stream.CLICKS)
+            ends = {stream: await self._log.end_offsets(stream) for stream in Stream}
         except EventLogAwayError:
             return False
-        return all(dict(rows).get(partition, 0) == end for partition, end in ends.items())
+        return all(
+            applied.get((stream, partition), 0) == end for stream in Stream for partition, end in ends[stream].items()
+        )
 
 
 @asynccontextmanager

@@ -45,15 +45,20 @@ class Pipe:
         return ApplyingStore(self.pool, owner)
 
     def consumer(
-        self, partition: int = 0, *, owner: str = "the aggregator", log: EventLog | None = None
+        self,
+        partition: int = 0,
+        *,
+        stream: Stream = Stream.CLICKS,
+        owner: str = "the aggregator",
+        log: EventLog | None = None,
     ) -> PartitionConsumer:
         """What applies a partition, from this pipe's log unless from another."""
         parts = Parts(log or self.log, PARTITIONS_DEFAULT, self.store(owner), CONTEXT, PLAIN_RULES, self._metrics)
-        return PartitionConsumer(Stream.CLICKS, Partition(partition), parts)
+        return PartitionConsumer(stream, Partition(partition), parts)
 
-    async def append(self, *records: Record, partition: int = 0) -> None:
-        """Append records to a partition of the clicks."""
-        await self.log.append(Stream.CLICKS, Partition(partition), records)
+    async def append(self, *records: Record, partition: int = 0, stream: Stream = Stream.CLICKS) -> None:
+        """Append records to a partition."""
+        await self.log.append(stream, Partition(partition), records)
 
     async def apply(self, *consumers: PartitionConsumer) -> None:
         """Run consumers until everything in the log is applied. Whatever one fails with is raised here."""
@@ -63,10 +68,10 @@ class Pipe:
         finally:
             await cancel_all(tasks)
 
-    async def take(self, *records: Record, partition: int = 0) -> None:
+    async def take(self, *records: Record, partition: int = 0, stream: Stream = Stream.CLICKS) -> None:
         """Append records and apply them."""
-        await self.append(*records, partition=partition)
-        await self.apply(self.consumer(partition))
+        await self.append(*records, partition=partition, stream=stream)
+        await self.apply(self.consumer(partition, stream=stream))
 
     async def is_applied(self, tasks: Sequence[asyncio.Task[None]] = ()) -> bool:
         """Whether everything in the log is applied; not while Postgres is away."""
@@ -74,11 +79,14 @@ class Pipe:
             if task.done():
                 task.result()
         try:
-            standings = await self.store().standings(Stream.CLICKS)
-            ends = await self.log.end_offsets(Stream.CLICKS)
+            for stream in Stream:
+                standings = await self.store().standings(stream)
+                ends = await self.log.end_offsets(stream)
+                if any(standings.get(partition, 0) != end for partition, end in ends.items()):
+                    return False
         except (DatabaseAwayError, ConnectionError):
             return False
-        return all(standings.get(partition, 0) == end for partition, end in ends.items())
+        return True
 
     def metric(self, name: str, **labels: str) -> float:
         """What a metric of applying says now."""

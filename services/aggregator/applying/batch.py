@@ -11,7 +11,7 @@ from aggregator.applying.seqs import Admission, SeqBook
 from aggregator.judge import Context, Rules, judge
 from event_log.contract import LoggedRecord, StrayRecord
 from link_events.codec import DETAIL_CHARS_MAX, UndecodableError, decode
-from link_events.events import Click, Event, Sealed
+from link_events.events import Activity, Click, Conversion, Event, Heartbeat, Reversal, Sealed
 from link_events.identity import Origin
 from link_events.periods import local_day
 from link_events.reasons import DeadLetterReason
@@ -22,7 +22,10 @@ EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Raw clicks are kept by date from here …"""
 
 AHEAD_MAX: Final = timedelta(days=1)
-"""… to this far ahead of our clock. Beyond lies a broken clock, not a click."""
+"""… to this far ahead of our clock. Beyond lies a broken clock, and nothing that has happened."""
+
+_DATED: Final = (Click, Conversion, Reversal, Activity)
+"""What says when it happened, the most frequent first."""
 
 DATES_MAX: Final = 64
 """UTC dates of one batch: each costs a COPY the locks of a raw partition and its indexes, out of a table that all
@@ -51,6 +54,7 @@ class Admitted:
     """What is new in a batch."""
 
     clicks: list[ReadRecord] = field(default_factory=list)
+    facts: list[ReadRecord] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     duplicates: int = 0
     holes_filled: int = 0
@@ -128,7 +132,7 @@ def _read(origin: Origin, logged: LoggedRecord, until: datetime) -> ReadRecord |
         event = decode(logged.record.value, origin)
     except UndecodableError as error:
         return DeadLetter(logged, error.reason, error.detail)
-    if isinstance(event.data, Click) and not EARLIEST <= event.data.occurred_at < until:
+    if isinstance(event.data, _DATED) and not EARLIEST <= event.data.occurred_at < until:
         detail = f"occurred_at {event.data.occurred_at.isoformat()} is before 2000 or has yet to come"
         return DeadLetter(logged, DeadLetterReason.TIME_OUT_OF_RANGE, detail)
     return ReadRecord(logged, event)
@@ -151,3 +155,5 @@ def _sort_in(one: ReadRecord | DeadLetter, admission: Admission, admitted: Admit
         admitted.dead_letters.append(one)
     elif isinstance(one.event.data, Click):
         admitted.clicks.append(one)
+    elif not isinstance(one.event.data, Heartbeat | Sealed):
+        admitted.facts.append(one)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aggregator.applying.dead_letter_limit import NOTHING_RECENT, DeadLetterLimit, DeadLetterRatioError
+from aggregator.applying.facts import FactsWritten
 from aggregator.applying.interruptions import Interruption, interruption_by
 from aggregator.applying.preparing import Outcome, Preparation, Way
 from aggregator.applying.store import ApplyingStore, Claim, LostPartitionError, OvertakenError
@@ -191,8 +192,9 @@ class PartitionConsumer:
                 await writer.write_dead_letters(outcome.dead_letters)
                 await writer.write_book(book)
                 await writer.write_clicks(outcome.clicks)
+                written = await writer.write_facts(outcome.facts, claim.programme.calendar.zone)
         self._recent = recent
-        self._count(batch.record_count, outcome)
+        self._count(batch.record_count, outcome, written)
         return replace(claim, next_offset=batch.next_offset, stopped=None)
 
     async def _prepared(self, claim: Claim, records: Sequence[LoggedRecord | StrayRecord]) -> Preparation:
@@ -216,7 +218,7 @@ class PartitionConsumer:
         except EventLogError:
             return ()
 
-    def _count(self, record_count: int, outcome: Outcome) -> None:
+    def _count(self, record_count: int, outcome: Outcome, written: FactsWritten) -> None:
         """Tell Prometheus what has just been committed."""
         metrics = self._metrics
         metrics.applied.labels(self._stream).inc(record_count)
@@ -229,6 +231,10 @@ class PartitionConsumer:
         metrics.slots_overtaken.inc(outcome.clicks.slots_overtaken)
         for cause, clicks in outcome.clicks.changed.items():
             metrics.verdict_changes.labels(cause).inc(clicks)
+        for kind, facts in written.applied.items():
+            metrics.facts.applied.labels(kind).inc(facts)
+        for kind, facts in written.repeated.items():
+            metrics.facts.repeated.labels(kind).inc(facts)
         now = datetime.now(UTC)
         metrics.visible_after.observe_all((now - instant).total_seconds() for instant in outcome.clicks.captured_at)
 

@@ -1,8 +1,8 @@
 """When so much cannot be read that the fault is likelier ours than the records': the partition stops instead. Pure.
 
-A deploy whose decoder is broken would otherwise turn everything into dead letters. Only clicks and dead letters count
-here, for heartbeats would hide how many of the clicks cannot be read. Each record is looked at in its place in the log,
-so how the log was cut into batches decides nothing but how much was applied before the stop.
+A deploy whose decoder is broken would otherwise turn everything into dead letters. Only clicks, facts and dead letters
+count here, for heartbeats would hide how many of the others cannot be read. Each record is looked at in its place in
+the log, so how the log was cut into batches decides nothing but how much was applied before the stop.
 """
 
 from bisect import bisect_left, bisect_right
@@ -13,8 +13,8 @@ from typing import Final
 from aggregator.applying.batch import Admitted
 
 RECORDS: Final = 1_000
-"""The latest clicks and dead letters of a partition that are looked at. Of an aggregator that has just started, those
-it has not seen count as good: a handful of dead letters at its start stops nothing."""
+"""The latest clicks or facts and dead letters of a partition that are looked at. Of an aggregator that has just
+started, those it has not seen count as good: a handful of dead letters at its start stops nothing."""
 
 DEAD_LETTERS_MIN: Final = 10
 """So many among them never stop a partition, however low the limit is set."""
@@ -55,10 +55,10 @@ class DeadLetterLimit:
         Raises:
             DeadLetterRatioError: the batch is not to be committed.
         """
-        clicks, bad = admitted.clicks, admitted.dead_letters
-        good = [one.logged.offset for one in clicks] if bad else []
+        read, bad = admitted.clicks or admitted.facts, admitted.dead_letters  # a stream carries one or the other
+        good = [one.logged.offset for one in read] if bad else []
         places = [bisect_left(good, one.logged.offset) + before for before, one in enumerate(bad)]
-        return self.check_places(recent, len(clicks) + len(bad), places)
+        return self.check_places(recent, len(read) + len(bad), places)
 
     def check_places(self, recent: Recent, count: int, dead: Sequence[int]) -> Recent:
         """The same of `count` new records, those at the places `dead` (ascending, from 0) among them dead letters."""
@@ -75,5 +75,5 @@ class DeadLetterLimit:
         among = index + 1 - first
         if among > self.dead_letters_min and among > self.ratio_max * self.records:
             raise DeadLetterRatioError(
-                f"{among} of the latest {self.records} clicks cannot be applied, more than {self.ratio_max:.1%}"
+                f"{among} of the latest {self.records} events cannot be applied, more than {self.ratio_max:.1%}"
             )

@@ -44,6 +44,7 @@ class Outcome:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     duplicates: int = 0
     holes_filled: int = 0
+    facts: list[ReadRecord] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Preparation:
         self._dates_max = dates_max
         self._records: list[LoggedRecord | StrayRecord] = []
         self._runs: list[Run] = []
-        self._is_simple = True
+        self._is_simple = way.stream is Stream.CLICKS  # the others are rare: one way is enough for them
         self._outcome = Outcome(Gathered(way.repeats))
         self.dates: set[date] = set()
         self.full = False
@@ -121,7 +122,8 @@ class Preparation:
         after = limit.check(recent, admitted)
         clicks = Gathered(self._way.repeats)
         clicks.take(self._way.judge(admitted.clicks))
-        return Outcome(clicks, admitted.dead_letters, admitted.duplicates, admitted.holes_filled), after
+        counted = (admitted.duplicates, admitted.holes_filled)
+        return Outcome(clicks, admitted.dead_letters, *counted, admitted.facts), after
 
     def _add_piece(self, records: Sequence[LoggedRecord | StrayRecord]) -> None:
         read = self._way.read(records)

@@ -12,14 +12,17 @@ from datetime import date, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import asyncpg
 
-from aggregator.applying.batch import DeadLetter
+from aggregator.applying.batch import DeadLetter, ReadRecord
 from aggregator.applying.click_rows import CLICK_COLUMNS, copied
+from aggregator.applying.facts import FactsWritten, write_facts
 from aggregator.applying.fold import ClickCounts, Folded
 from aggregator.applying.gathering import Contender, Gathered, KnownVisitor
 from aggregator.applying.seqs import Closing, Hole, SeqBook, Watermark
+from aggregator.conversions.store import KeyTakenError
 from aggregator.judge import Place, Slot
 from aggregator.programme.store import Programme, hold_programme, read_programme
 from aggregator.verdicts.store import judge_slots
@@ -210,6 +213,13 @@ class BatchWriter:
             decision, held = await judge_slots(self._connection, overtaken, clicks.repeats)
             clicks.note(decision, held)
         await self.add_counts(clicks.folded)
+
+    async def write_facts(self, facts: Sequence[ReadRecord], zone: ZoneInfo) -> FactsWritten:
+        """Keep what others reported, and what follows of it. Last of all likewise: activities change counts, too."""
+        try:
+            return await write_facts(self._connection, self._key[1], facts, zone)
+        except KeyTakenError as error:
+            raise OvertakenError(str(error)) from error
 
     async def _take_slots(self, contenders: Mapping[Slot, Contender]) -> Sequence[KnownVisitor]:
         """Give every slot that nobody holds to the one that asks; of which visitors something was there before."""

@@ -73,10 +73,12 @@ class Replayer:
         writer = held.writer
         book = await writer.book({read.logged.record.journal})
         admitted = admit([read], book)
+        zone = held.programme.calendar.zone
         clicks = Gathered(held.programme.repeats)
-        clicks.take(judge_clicks(admitted.clicks, held.programme.calendar.zone, self.context, self.rules))
+        clicks.take(judge_clicks(admitted.clicks, zone, self.context, self.rules))
         await writer.write_book(book)
         await writer.write_clicks(clicks)
+        await writer.write_facts(admitted.facts, zone)
 
 
 def _read(dead: StoredDeadLetter, origin: Origin, replacement: bytes | None, now: datetime) -> ReadRecord | DeadLetter:

@@ -5,7 +5,7 @@ SELECT now() AS as_of, EXISTS (SELECT FROM watermark) AS any_known;
 SELECT min(captured_at) FROM conversion_mark;
 
 -- known: What is known of journals after $1 in their order, or of $2 alone; where $3, only of those that may hold
--- something back. Journals that are sealed everywhere become many: they are left out first.
+-- something back. Journals that are sealed in all they were heard in become many: they are left out first.
 -- A partition of which nothing could be read yet (1970) is known by its hole alone, until that is closed.
 WITH by_stream AS (
     SELECT journal, stream, max(captured_at) AS last_captured_at, bool_and(sealed) AS sealed,
@@ -13,8 +13,10 @@ WITH by_stream AS (
         min(first_captured_at) FILTER (WHERE sealed OR captured_at > 'epoch') AS known_since,
         count(*) FILTER (WHERE sealed OR captured_at > 'epoch') AS heard
     FROM watermark WHERE journal > $1 AND ($2::bytea IS NULL OR journal = $2) AND (NOT $3 OR journal IN (
-        SELECT journal FROM watermark GROUP BY journal
-        HAVING count(*) FILTER (WHERE sealed) < (SELECT count(*) FROM partition_offset)
+        SELECT journal FROM watermark GROUP BY journal, stream
+        HAVING count(*) FILTER (WHERE sealed) < (
+            SELECT count(*) FROM partition_offset WHERE partition_offset.stream = watermark.stream
+        )
         UNION ALL SELECT journal FROM hole WHERE closed_at IS NULL
     ))
     GROUP BY journal, stream

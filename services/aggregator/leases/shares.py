@@ -2,10 +2,15 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Final
 
 from link_events.streams import Partition, Stream
 
 Slice = tuple[Stream, Partition]
+
+in_order: Final = itemgetter(1, 0)
+"""By partition first: else the first aggregator of three would have all of one stream, and one of them every click."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,8 @@ def fair_share(owner: str, picture: Picture) -> int:
 def change_for(owner: str, picture: Picture) -> Change:
     """What brings `owner` to its fair share: free partitions, never one that another holds."""
     share = fair_share(owner, picture)
-    held = sorted(slice_ for slice_, holder in picture.holders.items() if holder == owner)
+    held = sorted((slice_ for slice_, holder in picture.holders.items() if holder == owner), key=in_order)
     if len(held) > share:
         return Change(give_back=tuple(held[share:]))
-    free = sorted(slice_ for slice_, holder in picture.holders.items() if holder is None)
+    free = sorted((slice_ for slice_, holder in picture.holders.items() if holder is None), key=in_order)
     return Change(take=tuple(free[: share - len(held)]))

@@ -66,13 +66,13 @@ async def test_two_share_evenly_and_where_one_dies_the_other_takes_over(
 ) -> None:
     """Within seconds, also while there is work; one that stops in order gives its own back at once."""
     await _click(pipe, pens)
-    await until_shared(pipe.dsn, 6, 6)
+    await until_shared(pipe.dsn, 18, 18)
     await _click(pipe, pens)
     await _all_once(pipe, 2)
     await _click(pipe, pens)
     two[1].kill()
     await _click(pipe, pens)
-    await until_shared(pipe.dsn, 12)
+    await until_shared(pipe.dsn, 36)
     await _all_once(pipe, 4)
     two[0].send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(two[0].wait, 30) == 0
@@ -83,7 +83,7 @@ async def test_one_that_was_frozen_wakes_and_changes_nothing(
     pipe: KafkaPipe, two: list[subprocess.Popen[bytes]], pens: list[Pen]
 ) -> None:
     """In the middle of its batches, with records fetched ahead: the other applies them, and it gets its share again."""
-    await until_shared(pipe.dsn, 6, 6)
+    await until_shared(pipe.dsn, 18, 18)
     await _click(pipe, pens)
     await _all_once(pipe, 1)
     epochs = await fetch_value(pipe.dsn, EPOCHS)
@@ -92,13 +92,13 @@ async def test_one_that_was_frozen_wakes_and_changes_nothing(
         await _click(pipe, pens)
         await eventually_async(lambda: waiting_for_locks(pipe.dsn))
         two[1].send_signal(signal.SIGSTOP)
-    await until_shared(pipe.dsn, 12)
+    await until_shared(pipe.dsn, 36)
     await _all_once(pipe, 2)
-    assert await fetch_value(pipe.dsn, EPOCHS) >= epochs + 6
+    assert await fetch_value(pipe.dsn, EPOCHS) >= epochs + 18
     await _click(pipe, pens)
     two[1].send_signal(signal.SIGCONT)
     await _click(pipe, pens)
-    await until_shared(pipe.dsn, 6, 6)
+    await until_shared(pipe.dsn, 18, 18)
     await _all_once(pipe, 4)
     await _click(pipe, pens)
     await _all_once(pipe, 5)

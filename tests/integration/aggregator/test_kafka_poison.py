@@ -32,6 +32,7 @@ from stage.events import PLAIN_CLICK
 from stage.journaling import Pen
 from stage.kafka import Broker
 from stage.kafka_pipe import SOON_SECONDS, KafkaPipe, opened_kafka_pipe
+from stage.slices import EVERY_SLICE
 from stage.sql import fetch, fetch_value
 from stage.topics import delete_records, delete_topic, raw_records, write_raw
 from stage.waiting import eventually_async
@@ -155,7 +156,7 @@ async def test_two_poisons_among_ten_thousand_hold_up_nothing(pipe: KafkaPipe, t
     async with _aggregator(pipe) as aggregator:
         await pipe.until_applied()
         assert await fetch_value(pipe.dsn, COUNTED) == 9_999 + 10
-        assert await aggregator.lags() == [0] * PARTITIONS_DEFAULT
+        assert await aggregator.lags() == [0] * len(EVERY_SLICE)
         assert await holes(pipe.dsn) == [(5_001, 5_001, "dead_letter")]
         assert await fetch_value(pipe.dsn, "SELECT max(seq) FROM watermark") == 10_000
         await _until(pipe, UNRELAYED, 0)
@@ -290,7 +291,7 @@ async def test_a_kafka_that_was_away_costs_nothing_and_kills_no_record(
             await asyncio.to_thread(frail_broker.start)
             await _append_clicks(pipe, pen, 500)
             await pipe.until_applied()
-            assert await aggregator.lags() == [0] * PARTITIONS_DEFAULT
+            assert await aggregator.lags() == [0] * len(EVERY_SLICE)
         await eventually_async(aggregator.is_applying)
         assert await aggregator.metric('applying_interruptions_total{cause="away"}')
         assert "advolink_partition_stopped{" not in await aggregator.metrics()

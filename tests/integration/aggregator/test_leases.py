@@ -53,13 +53,13 @@ def pens() -> list[Pen]:
 async def test_two_share_the_partitions_evenly(pipe: Pipe, two: list[subprocess.Popen[bytes]], pens: list[Pen]) -> None:
     """Within seconds, also while there is work; and one that stops in order gives back all of its own."""
     await _click(pipe, pens)
-    await until_shared(pipe.dsn, 6, 6)
+    await until_shared(pipe.dsn, 18, 18)
     await _click(pipe, pens)
     await _all_once(pipe, 2)
     two[0].send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(two[0].wait, 30) == 0
     assert await fetch_value(pipe.dsn, "SELECT count(*) FROM aggregator_lease") == 1
-    await until_shared(pipe.dsn, 12)
+    await until_shared(pipe.dsn, 36)
     await _click(pipe, pens)
     await _all_once(pipe, 3)
 
@@ -68,11 +68,11 @@ async def test_where_one_dies_the_other_takes_over(
     pipe: Pipe, two: list[subprocess.Popen[bytes]], pens: list[Pen]
 ) -> None:
     """When its lease has run out."""
-    await until_shared(pipe.dsn, 6, 6)
+    await until_shared(pipe.dsn, 18, 18)
     await _click(pipe, pens)
     two[1].kill()
     await _click(pipe, pens)
-    await until_shared(pipe.dsn, 12)
+    await until_shared(pipe.dsn, 36)
     await _all_once(pipe, 2)
 
 
@@ -80,7 +80,7 @@ async def test_one_that_was_frozen_wakes_and_changes_nothing(
     pipe: Pipe, two: list[subprocess.Popen[bytes]], pens: list[Pen]
 ) -> None:
     """In the middle of its batches: what it held is applied by the other, and it gets a fair share again."""
-    await until_shared(pipe.dsn, 6, 6)
+    await until_shared(pipe.dsn, 18, 18)
     await _click(pipe, pens)
     await eventually_async(pipe.is_applied, seconds_max=SOON_SECONDS)
     epochs = await fetch_value(pipe.dsn, EPOCHS)
@@ -89,12 +89,12 @@ async def test_one_that_was_frozen_wakes_and_changes_nothing(
         await _click(pipe, pens)
         await eventually_async(lambda: waiting_for_locks(pipe.dsn))
         two[1].send_signal(signal.SIGSTOP)
-    await until_shared(pipe.dsn, 12)
+    await until_shared(pipe.dsn, 36)
     await _all_once(pipe, 2)
-    assert await fetch_value(pipe.dsn, EPOCHS) >= epochs + 6
+    assert await fetch_value(pipe.dsn, EPOCHS) >= epochs + 18
     two[1].send_signal(signal.SIGCONT)
     await _click(pipe, pens)
-    await until_shared(pipe.dsn, 6, 6)
+    await until_shared(pipe.dsn, 18, 18)
     await _all_once(pipe, 3)
     await _click(pipe, pens)
     await _all_once(pipe, 4)
@@ -107,14 +107,14 @@ async def test_postgres_away_for_longer_than_every_time_out(
     """Every lease has run out when it is back; they are shared out anew, and nothing is lost or doubled."""
     with aggregator_process(frail_dsn, tmp_path) as one, aggregator_process(frail_dsn, tmp_path) as other:
         async with opened_pipe(frail_dsn) as pipe:
-            await until_shared(frail_dsn, 6, 6)
+            await until_shared(frail_dsn, 18, 18)
             await _click(pipe, pens)
             await asyncio.to_thread(frail_server.kill)
             away_until_s = time.monotonic() + 3 * LEASE_SECONDS
             await asyncio.to_thread(eventually, lambda: time.monotonic() > away_until_s)
             await asyncio.to_thread(frail_server.start)
             await _click(pipe, pens)
-            await until_shared(frail_dsn, 6, 6)
+            await until_shared(frail_dsn, 18, 18)
             await _all_once(pipe, 2)
         assert one.poll() is None
         assert other.poll() is None

@@ -11,6 +11,7 @@ from link_events.streams import PARTITIONS_DEFAULT, Partition
 from stage.events import PLAIN_CLICK
 from stage.journaling import Pen
 from stage.pipe import Pipe
+from stage.slices import EVERY_SLICE
 from stage.sql import fetch_value, session, waiting_for_locks
 from stage.waiting import eventually_async
 
@@ -29,7 +30,7 @@ def _metric(service: Service, name: str, **labels: str) -> float:
 
 async def _applying(service: Service) -> bool:
     consumers = service.keeper.consumers
-    return len(consumers) == PARTITIONS_DEFAULT and all(consumer.applying for consumer in consumers)
+    return len(consumers) == len(EVERY_SLICE) and all(consumer.applying for consumer in consumers)
 
 
 async def _are_waiting(dsn: str) -> bool:

@@ -16,6 +16,7 @@ from redirector.journal.journal import Limits
 from redirector.journal.recovery import Recovered, recover
 from stage.journals import clicks_in, events_in, logged_records, records_in
 from stage.redirectors import RunningRedirector, running_redirector
+from stage.slices import EVERY_SLICE
 from stage.waiting import eventually_async
 
 ONE_BEAT = {"heartbeat_interval": 3600}
@@ -55,8 +56,8 @@ async def test_journals_that_nobody_writes_any_more_end_sealed(database_dsn: str
         left = directories - {today.journal_directory}
         for directory in left:
             await eventually_async(lambda d=directory: done(d), what="it is shipped")  # type: ignore[misc]
-            last = {event.origin.partition: event.data for event in events_in(directory)}
-            assert last == dict.fromkeys(range(PARTITIONS_DEFAULT), Sealed())
+            last = {(event.origin.stream, event.origin.partition): event.data for event in events_in(directory)}
+            assert last == dict.fromkeys(EVERY_SLICE, Sealed())
         await today.shipped()
         logged = {record for records in (await logged_records(database_dsn)).values() for record in records}
         kept = {record for one in directories for records in records_in(one).values() for record in records}

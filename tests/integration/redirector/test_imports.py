@@ -16,7 +16,7 @@ import pytest
 from link_events.codec import decode
 from link_events.events import Click, Event, Sealed
 from link_events.identity import JournalId, Origin, Seq, parse_event_id
-from link_events.streams import PARTITIONS_DEFAULT, Partition, Stream, partition_of
+from link_events.streams import PARTITIONS_DEFAULT, Stream, partition_of
 from redirector.journal.adoption import is_done
 from stage.click_log import REAL_ADVOCATES, REAL_CLICKS, clicks_in, real_log, tally, write_twin
 from stage.journals import events_in, logged_records
@@ -57,10 +57,10 @@ def clicks(events: Iterable[Event]) -> list[Click]:
 async def logged_events(dsn: str, import_id: str) -> dict[str, bytes]:
     """Event id → value of everything that the log holds of an import; a repetition is the very same bytes."""
     events: dict[str, bytes] = {}
-    for partition, records in (await logged_records(dsn)).items():
+    for (stream, partition), records in (await logged_records(dsn)).items():
         for journal, seq, value in records:
             if journal.hex() == import_id:
-                origin = Origin(JournalId(journal), Stream.CLICKS, Partition(partition), Seq(seq))
+                origin = Origin(JournalId(journal), stream, partition, Seq(seq))
                 assert events.setdefault(origin.event_id, value) == value
     return events
 
@@ -95,14 +95,14 @@ async def test_every_click_of_a_file_becomes_an_event(
 async def test_an_import_is_captured_when_it_is_imported_and_ends_sealed(
     redirector: RunningRedirector, content: bytes
 ) -> None:
-    """One instant for all its events, no heartbeats, and an end in every partition."""
+    """One instant for all its events, no heartbeats, and an end in every partition of the clicks."""
     before = datetime.now(UTC)
     answer = await redirector.import_file(content)
     events = events_in(journal_of(redirector, answer))
     (captured_at,) = {event.captured_at for event in events}
     assert before <= captured_at <= datetime.now(UTC)
-    last = {event.origin.partition: event.data for event in events}
-    assert last == dict.fromkeys(range(PARTITIONS_DEFAULT), Sealed())
+    last = {(event.origin.stream, event.origin.partition): event.data for event in events}
+    assert last == {(Stream.CLICKS, number): Sealed() for number in range(PARTITIONS_DEFAULT)}
     assert len(events) == TWIN_CLICKS + PARTITIONS_DEFAULT
 
 

@@ -15,6 +15,7 @@ from link_events.streams import PARTITIONS_DEFAULT
 from redirector import recalling
 from redirector.journal.adoption import is_done
 from redirector.journal.journal import Limits
+from redirector.journal.segments import Slice
 from redirector.recalling import Place, recall
 from stage.click_log import write_twin
 from stage.forgetting import FORGET_ALL, FORGET_THE_TAIL
@@ -66,16 +67,16 @@ async def are_done(journals: Path, count: int) -> bool:
 
 def journaled(journals: Path) -> set[tuple[object, ...]]:
     return {
-        (partition, *record)
+        (*slice_, *record)
         for directory in journals.glob("*/*")
         if directory.is_dir()
-        for partition, records in records_in(directory).items()
+        for slice_, records in records_in(directory).items()
         for record in records
     }
 
 
 async def logged(dsn: str) -> set[tuple[object, ...]]:
-    return {(partition, *one) for partition, records in (await logged_records(dsn)).items() for one in records}
+    return {(*slice_, *one) for slice_, records in (await logged_records(dsn)).items() for one in records}
 
 
 async def all_is_logged(dsn: str, journals: Path) -> bool:
@@ -127,7 +128,7 @@ async def test_what_was_tidied_away_meanwhile_is_not_begun_anew(
     assert [directory for directory in done if directory.exists()] == []
 
 
-async def logged_of(dsn: str, directories: list[Path]) -> list[tuple[int, list[tuple[bytes, int, bytes]]]]:
+async def logged_of(dsn: str, directories: list[Path]) -> list[tuple[Slice, list[tuple[bytes, int, bytes]]]]:
     """What the log holds of some journals, repetitions included."""
     names = {directory.name for directory in directories}
     logged = await logged_records(dsn)

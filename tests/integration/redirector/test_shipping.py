@@ -17,6 +17,7 @@ from stage.journals import frame_ends, logged_records, overwrite, records_in, to
 from stage.postgres import Server, small_tablespace
 from stage.proxy import Cut, Proxy, proxied
 from stage.redirectors import RunningRedirector, running_redirector
+from stage.slices import EVERY_SLICE
 from stage.small_disk import fill
 from stage.sql import execute, fetch_value
 from stage.waiting import eventually_async
@@ -57,7 +58,7 @@ async def test_the_log_holds_exactly_what_was_journaled(redirector: RunningRedir
     await redirector.shipped()
     logged = await logged_records(database_dsn)
     assert logged == records_in(redirector.journal_directory)
-    assert sum(map(len, logged.values())) == 12 + 20
+    assert sum(map(len, logged.values())) == len(EVERY_SLICE) + 20
     assert all([seq for _, seq, _ in records] == list(range(1, len(records) + 1)) for records in logged.values())
     assert await redirector.metric('advolink_shipped_events_total{stream="clicks"}') == 32
     assert await redirector.metric("advolink_journal_unacked_events") == 0
@@ -270,4 +271,4 @@ async def test_damage_costs_what_it_hit_and_nothing_else(
         assert await second.metric("advolink_journal_damaged_bytes_total") == ends[-9] - ends[-10]
         logged = await logged_records(database_dsn)
         assert logged == records_in(second.journal_directory)
-        assert sum(map(len, logged.values())) == 2 * 12 + 20 - 1
+        assert sum(map(len, logged.values())) == 2 * len(EVERY_SLICE) + 20 - 1

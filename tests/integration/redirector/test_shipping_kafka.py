@@ -14,8 +14,9 @@ import pytest
 from event_log.kafka.connection import KafkaConnection
 from event_log.kafka.headers import read_origin
 from event_log.kafka.topics import apply_topics
-from link_events.streams import PARTITIONS_DEFAULT
+from link_events.streams import PARTITIONS_DEFAULT, Partition, Stream
 from redirector.journal.acks import FILE_NAME
+from redirector.journal.segments import Slice
 from stage.journals import records_in, told_once
 from stage.kafka import Broker
 from stage.redirector_process import RedirectorProcess, redirector_process
@@ -71,14 +72,15 @@ async def arrived(redirector: RunningRedirector) -> None:
     await eventually_async(has_shipped, seconds_max=ARRIVED_S_MAX, what="everything is shipped")
 
 
-async def logged_in(connection: KafkaConnection) -> dict[int, list[tuple[bytes, int, bytes]]]:
-    """What Kafka holds: by partition, in the order of offsets, (journal, seq, value)."""
-    logged: dict[int, list[tuple[bytes, int, bytes]]] = {}
-    for partition, records in (await raw_records(connection)).items():
-        for record in records:
-            origin = read_origin(record.headers)
-            assert origin is not None
-            logged.setdefault(partition, []).append((*origin, record.value))
+async def logged_in(connection: KafkaConnection) -> dict[Slice, list[tuple[bytes, int, bytes]]]:
+    """What Kafka holds: by slice, in the order of offsets, (journal, seq, value)."""
+    logged: dict[Slice, list[tuple[bytes, int, bytes]]] = {}
+    for stream in Stream:
+        for partition, records in (await raw_records(connection, stream.topic)).items():
+            for record in records:
+                origin = read_origin(record.headers)
+                assert origin is not None
+                logged.setdefault((stream, Partition(partition)), []).append((*origin, record.value))
     return logged
 
 
@@ -171,9 +173,9 @@ async def test_a_topic_made_anew_gets_again_what_is_kept_once_a_person_forgets_w
     (directory / FILE_NAME).unlink()
     async with on(kafka_connection, database_dsn, journals, key) as third:
         await arrived(third)
-    everything = {(partition, one) for partition, some in records_in(directory).items() for one in some}
+    everything = {(slice_, one) for slice_, some in records_in(directory).items() for one in some}
     logged = await logged_in(kafka_connection)
-    assert {(partition, one) for partition, some in logged.items() for one in some} == everything
+    assert {(slice_, one) for slice_, some in logged.items() for one in some} == everything
 
 
 async def test_a_topic_with_another_number_of_partitions_is_refused(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from database.queries import load_queries
+from event_log.contract import EventLog
 from event_log.kafka.connection import KafkaConnection
 from link_events.identity import JournalId, Origin, Seq
 from link_events.streams import Partition, Stream
@@ -71,7 +72,7 @@ async def look(cluster: Cluster, drained: Mapping[Wrong, Sequence[str]]) -> Foun
 async def _lag(cluster: Cluster) -> Sequence[str]:
     """Where the log and what is applied of it do not come to the same end."""
 
-    async def behind() -> Mapping[int, tuple[int, int]]:
+    async def behind() -> Mapping[str, tuple[int, int]]:
         cluster.restart(cluster.aggregators)
         applied = dict(await fetch(cluster.dsn, _SQL["applied"]))
         ends = await _ends(cluster)
@@ -83,17 +84,22 @@ async def _lag(cluster: Cluster) -> Sequence[str]:
     try:
         await eventually_async(is_applied, seconds_max=DRAINED_SECONDS_MAX)
     except AssertionError:
-        return [f"partition {part} stands at {next_} of {end}" for part, (next_, end) in (await behind()).items()]
+        return [f"{part} stands at {next_} of {end}" for part, (next_, end) in (await behind()).items()]
     return []
 
 
-async def _ends(cluster: Cluster) -> Mapping[Partition, int]:
+async def _ends(cluster: Cluster) -> Mapping[str, int]:
     if cluster.ground.broker is None:
         async with opened_postgres_log(cluster.dsn) as postgres:
-            return await postgres.end_offsets(Stream.CLICKS)
+            return await _ends_of(postgres)
     connection = KafkaConnection(cluster.ground.broker.bootstrap, topic_prefix=cluster.topic_prefix)
     async with opened_kafka_log(connection) as kafka:
-        return await kafka.end_offsets(Stream.CLICKS)
+        return await _ends_of(kafka)
+
+
+async def _ends_of(log: EventLog) -> Mapping[str, int]:
+    ends = {stream: await log.end_offsets(stream) for stream in Stream}
+    return {f"{stream}/{number}": end for stream in Stream for number, end in ends[stream].items()}
 
 
 def _origin(journal: bytes, partition: int, seq: int) -> Origin:

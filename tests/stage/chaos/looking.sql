@@ -14,4 +14,4 @@ SELECT stream || '/' || partition || ': ' || stopped || ', ' || stopped_detail
 FROM partition_offset WHERE stopped IS NOT NULL;
 
 -- applied: Where every partition stands.
-SELECT partition, next_offset FROM partition_offset WHERE stream = 'clicks';
+SELECT stream || '/' || partition, next_offset FROM partition_offset;

@@ -121,7 +121,7 @@ def test_heartbeats_hide_nothing() -> None:
     """A quiet partition has many of them for each click: only clicks and dead letters are looked at."""
     pen = Pen()
     records = [one for _ in range(5) for one in (*(pen.write(Heartbeat()) for _ in range(9)), pen.scribble())]
-    with pytest.raises(DeadLetterRatioError, match=r"5 of the latest 8 clicks cannot be applied, more than 50\.0%"):
+    with pytest.raises(DeadLetterRatioError, match=r"5 of the latest 8 events cannot be applied, more than 50\.0%"):
         SMALL.check(NOTHING_RECENT, _admitted(*records))
 
 

@@ -1,0 +1,1 @@
+"""Conversions as they are received: which event stands for each, and what takes it back."""
