@@ -24,6 +24,7 @@ from http_api.serving import Failures, cancel_all
 from link_events.identity import AdvocateId
 from link_events.periods import ONE_DAY
 from link_events.streams import PARTITIONS_DEFAULT, Partition
+from stage.credited import Earned, Sale, credit
 from stage.events import PLAIN_CLICK
 from stage.journaling import Pen
 from stage.pipe import Pipe, opened_pipe
@@ -63,6 +64,11 @@ class Watched:
     def drift(self) -> dict[CountsTable, float]:
         """Rows that differ, by table."""
         return {table: self.value("drift_rows", counts=table) for table in CountsTable}
+
+    @property
+    def conversions(self) -> float:
+        """Those that have other credits than their state says."""
+        return self._registry.get_sample_value("advolink_conversions_drift") or 0.0
 
     async def round_ends(self) -> bool:
         """Wait for the end of a round that begins from now on."""
@@ -130,6 +136,24 @@ async def test_what_differs_is_shown_by_table_and_logged_once(pipe: Pipe, caplog
         assert watched.drift[CountsTable.LINK_DAY] == 0
         assert watched.drift[CountsTable.ADVOCATE_DAY] == 1
     assert watched.value("days_checked_total") > 0
+
+
+async def test_conversions_that_are_credited_wrongly_are_shown(pipe: Pipe, caplog: pytest.LogCaptureFixture) -> None:
+    """Their counts may be right and agree with what is wrong; mended, they leave the metric."""
+    await _stock(pipe)
+    await credit(pipe, Sale(1, date(2022, 1, 2), 99, [Earned("ada", 1, date(2021, 12, 27))]))
+    watched = Watched(pipe)
+    async with _watched(watched):
+        await watched.round_ends()
+        assert watched.conversions == 0
+        await execute(pipe.dsn, "UPDATE conversion SET state = 'self'")
+        await watched.round_ends()
+        assert (watched.conversions, watched.drift) == (1, dict.fromkeys(CountsTable, 0))
+        told = "1 conversions of 2022-01-02 have other credits than their state says"
+        assert told in [record.getMessage() for record in caplog.records]
+        await execute(pipe.dsn, "UPDATE conversion SET state = 'credited'")
+        await watched.round_ends()
+        assert watched.conversions == 0
 
 
 async def test_aggregators_share_the_quarters_and_their_metrics_add_up(pipe: Pipe) -> None:
