@@ -15,6 +15,12 @@ import orjson
 ROWS_MAX: Final = 5
 """Small pages: there is much to be killed between."""
 
+NUMBERS: Final = (
+    *("raw_clicks", "counted_clicks", "not_counted_clicks", "credited_millionths", "value_minor"),
+    *("by_click_millionths", "by_click_value_minor", "shares", "sessions", "engagements"),
+)
+"""What is kept of a row; the last three are null of a link."""
+
 Copy = dict[str, Any]
 
 
@@ -33,7 +39,7 @@ def read_page(api: httpx2.Client, path: Path) -> bool:
     answer = api.get("/v1/changes", params=params).raise_for_status().json()
     for row in answer["rows"]:
         key = f"{row['counts']} {row['advocate_id'] or row['link_id']} {row['period_start']}"
-        copy["rows"][key] = [row[name] for name in ("raw_clicks", "counted_clicks", "not_counted_clicks")]
+        copy["rows"][key] = [row[name] for name in NUMBERS]
     copy["since"] = answer["next_since"]
     beside = path.with_suffix(".new")
     beside.write_bytes(orjson.dumps(copy))

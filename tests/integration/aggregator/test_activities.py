@@ -16,7 +16,9 @@ from link_events.identity import AdvocateId, JournalId, Origin, Seq
 from link_events.reasons import ActivityKind
 from link_events.streams import Partition, Stream
 from stage.events import PLAIN_ACTIVITY
+from stage.journaling import Pen
 from stage.pipe import Pipe
+from stage.split_log import SplitLog
 from stage.sql import execute, fetch, waiting_for_locks
 from stage.waiting import eventually_async
 
@@ -113,6 +115,33 @@ async def test_any_batches_count_the_same(pipe: Pipe, reported: list[Activity], 
     assert repeated == len(reported) - len(first)
     kept = await fetch(pipe.dsn, "SELECT external_id, advocate_id, kind FROM activity ORDER BY 1")
     assert kept == [(key, one.advocate_id, one.kind) for key, one in sorted(first.items())]
+    assert await pipe.drift() == []
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    reported=st.lists(st.builds(_of, st.sampled_from([ADA, BO]), st.integers(1, 8)), min_size=1, max_size=20),
+    again=st.lists(st.integers(0, 19), max_size=8),
+    portions=st.lists(st.integers(1, 6), max_size=20),
+)
+async def test_through_the_log_each_counts_once(
+    pipe: Pipe, reported: list[Activity], again: Sequence[int], portions: Sequence[int]
+) -> None:
+    """In two partitions that are applied at once, some of it sent again, in any batches."""
+    await execute(pipe.dsn, "TRUNCATE activity, advocate_day, advocate_quarter")
+    pens = {advocate: Pen(Partition(number), stream=Stream.ACTIVITIES) for advocate, number in ((ADA, 0), (BO, 5))}
+    sent = [(pens[one.advocate_id], pens[one.advocate_id].write(one)) for one in reported]
+    for pen, record in [*sent, *(sent[place] for place in again if place < len(sent))]:
+        await pipe.append(record, partition=pen.partition, stream=Stream.ACTIVITIES)
+    consumers = [
+        pipe.consumer(pen.partition, stream=Stream.ACTIVITIES, log=SplitLog(pipe.log, portions))
+        for pen in pens.values()
+    ]
+    await pipe.apply(*consumers)
+    kept = await fetch(pipe.dsn, "SELECT external_id, advocate_id FROM activity")
+    assert sorted(external_id for external_id, _ in kept) == sorted({one.external_id for one in reported})
+    assert set(kept) <= {(one.external_id, one.advocate_id) for one in reported}
+    assert await fetch(pipe.dsn, "SELECT sum(shares) FROM advocate_day") == [(len(kept),)]
     assert await pipe.drift() == []
 
 
