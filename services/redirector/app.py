@@ -57,13 +57,13 @@ from redirector.links.memory import LinkMemory
 from redirector.links.resolving import LinkResolver
 from redirector.links.store import LinkStore
 from redirector.metrics import RedirectorMetrics
-from redirector.network_limits import NetworkLimits
+from redirector.network_limits import LimitPolicy, NetworkLimits
 from redirector.programme.following import FollowedProgramme
 from redirector.programme.store import ProgrammeStore
 from redirector.recalling import Place, keep_recalling
 from redirector.recording import Recorder
 from redirector.redirecting import Redirector
-from redirector.routes import conversions, imports, links, redirects, self_clicks
+from redirector.routes import browsers, conversions, imports, links, redirects, self_clicks
 from redirector.self_clicks.own_clicks import OwnClicks
 from redirector.settings import RedirectorSettings
 from redirector.shipments import Shipment, Shipments
@@ -90,6 +90,7 @@ class Desks:
     imports: imports.ImportDesk
     self_clicks: self_clicks.SelfDesk
     conversions: conversions.ConversionDesk
+    browsers: browsers.BrowserDesk
 
 
 @dataclass(slots=True)
@@ -249,7 +250,8 @@ def _assemble(
     customer_key = FollowedCustomerKey(CustomerKeyStore(pool), KeptFile(settings.journal_dir, CUSTOMER_KEY_NAME))
     clients, salts = _tell_clients_apart(settings, pool, programme, metrics)
     finder = LinkFinder(resolver, network_limits, clients.network_key, metrics.redirect)
-    recorder = Recorder(journal)
+    recorder, check = Recorder(journal), ClickIdCheck(keys)
+    reports = _browser_limits(settings)
     redirector = Redirector(
         finder,
         recorder,
@@ -263,7 +265,8 @@ def _assemble(
         links.LinkDesk(store, resolver, access, policy, settings.public_url),
         imports.ImportDesk(importer, access, settings.journal_dir / "uploads", settings.import_bytes_max),
         self_clicks.SelfDesk(store, access, own_clicks, settings.public_url),
-        conversions.ConversionDesk(Intake(recorder, ClickIdCheck(keys), customer_key, metrics.intake), access),
+        conversions.ConversionDesk(Intake(recorder, check, customer_key, metrics.intake), access),
+        browsers.BrowserDesk(programme, reports, clients.network_key, check, recorder, metrics.browsers),
     )
     public: ASGIApp = build_public_app(desks, redirector, metrics)
     if settings.chores_socket is not None:
@@ -283,6 +286,11 @@ def _assemble(
     serving = (Connections(limits), lane)
     following = (programme, keys, customer_key, salts)
     return Service(settings, public, metrics, memory, resolver, network_limits, *following, shipments, own, *serving)
+
+
+def _browser_limits(settings: RedirectorSettings) -> NetworkLimits:
+    per_minute, burst = settings.browser_conversions_per_minute, settings.browser_conversions_burst
+    return NetworkLimits(per_minute, burst, policy=LimitPolicy.BROWSER_CONVERSIONS)
 
 
 def _tell_clients_apart(
@@ -314,5 +322,6 @@ def build_public_app(desks: Desks, redirector: Redirector, metrics: RedirectorMe
     app.include_router(imports.import_routes(desks.imports))
     app.include_router(self_clicks.self_routes(desks.self_clicks))
     app.include_router(conversions.conversion_routes(desks.conversions))
+    app.include_router(browsers.browser_routes(desks.browsers))
     app.include_router(redirects.redirect_routes(redirector, metrics.redirect))
     return app

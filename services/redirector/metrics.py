@@ -8,6 +8,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from link_events.reasons import Via
 from redirector.conversions.answers import Answer
 from redirector.durations import Durations
 
@@ -69,6 +70,25 @@ class RedirectMetrics:
         self.links_in_memory = Gauge(
             "advolink_links_in_memory", "Links that redirect without Postgres.", registry=registry
         )
+
+
+class BrowserMetrics:
+    """Conversions that browsers report."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._reports = Counter(
+            "advolink_browser_reports",
+            "Conversions that browsers reported, by how and by the status answered.",
+            ["via", "status"],
+            registry=registry,
+        )
+        for via in (Via.PIXEL, Via.SCRIPT):  # are 0 from the start
+            for status in (HTTPStatus.ACCEPTED, HTTPStatus.TOO_MANY_REQUESTS, TURNED_AWAY):
+                self._reports.labels(via, status.value)
+
+    def count(self, via: Via, status: HTTPStatus) -> None:
+        """One was reported, and answered with `status`."""
+        self._reports.labels(via, status.value).inc()
 
 
 class ConnectionMetrics:
@@ -182,6 +202,7 @@ class RedirectorMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.redirect = RedirectMetrics(self.registry)
+        self.browsers = BrowserMetrics(self.registry)
         self.connections = ConnectionMetrics(self.registry)
         self.visitors = VisitorMetrics(self.registry)
         self.intake = IntakeMetrics(self.registry)

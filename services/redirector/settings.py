@@ -117,6 +117,13 @@ class RedirectorSettings(ServiceSettings, EventLogSettings):
         " answered 429. Links are never limited.",
     )
     unknown_codes_burst: int = Field(60, ge=1, description="How many of them at once, after a while without any.")
+    browser_conversions_per_minute: int = Field(
+        60,
+        ge=1,
+        description="How many conversions the browsers of a network (/24, or /48 of IPv6) may report; others of its are"
+        " answered 429. What servers report is never limited.",
+    )
+    browser_conversions_burst: int = Field(60, ge=1, description="How many of them at once, after a while without any.")
     import_bytes_max: int = Field(1024 * MEBIBYTE, ge=1, description="The largest file an import takes, in bytes.")
     connections_max: int = Field(
         CONNECTIONS_MAX, ge=1, description="Connections to the public port at once; a further one is answered 503."

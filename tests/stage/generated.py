@@ -31,6 +31,7 @@ from redirector.app import build_public_app as build_redirector
 from redirector.imports.importing import Importer
 from redirector.metrics import RedirectorMetrics, WorkerMetrics
 from redirector.redirecting import Redirector
+from redirector.routes.browsers import BrowserDesk
 from redirector.routes.conversions import ConversionDesk
 from redirector.routes.imports import ImportDesk
 from redirector.routes.links import LinkDesk
@@ -74,6 +75,7 @@ def apps() -> Mapping[str, FastAPI]:
         ImportDesk(cast("Importer", nothing), access, Path(), 0),
         SelfDesk(nothing, access, nothing, public_url),
         ConversionDesk(nothing, access),
+        BrowserDesk(nothing, nothing, nothing, nothing, nothing, nothing),
     )
     redirector = build_redirector(desks, cast("Redirector", nothing), RedirectorMetrics())
     return {"redirector": redirector, "aggregator": build_aggregator(cast("Pool", nothing))}

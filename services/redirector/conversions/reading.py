@@ -35,6 +35,8 @@ Source = Annotated[str, StringConstraints(pattern=f"^{SOURCE_PATTERN}$")]
 Kind = Annotated[str, StringConstraints(pattern=f"^{KIND_PATTERN}$")]
 ExternalId = Annotated[str, StringConstraints(pattern=f"^{EXTERNAL_ID_PATTERN}$")]
 
+MinorValue = Annotated[int, Field(strict=True, ge=0, le=VALUE_MINOR_MAX)]
+
 TRow = TypeVar("TRow", bound=BaseModel)
 
 
@@ -56,9 +58,7 @@ class ConversionIn(BaseModel):
         max_length=CUSTOMER_ID_CHARS_MAX,
         description="Who converted, kept as a keyed hash: later conversions without a click follow the first with one.",
     )
-    value_minor: int | None = Field(
-        None, strict=True, ge=0, le=VALUE_MINOR_MAX, description="What it is worth, in minor units of the currency."
-    )
+    value_minor: MinorValue | None = Field(None, description="What it is worth, in minor units of the currency.")
     currency: str | None = Field(None, description="A code of ISO 4217, where a value is given.")
     test: bool = Field(default=False, description="It is kept and never credited.")
 

@@ -21,6 +21,8 @@ class Programme:
     click_id_name: str = CLICK_ID_NAME
     browser_origins: tuple[str, ...] = ()
     browser_money: bool = False
+    longest_window_s: int = 30 * 86_400
+    """For how long a click may earn, of all kinds of conversions: until then track.js keeps it."""
 
 
 class ProgrammeStore:

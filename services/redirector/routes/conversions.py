@@ -164,10 +164,11 @@ async def _taken(take: Take, rows: Sequence[object]) -> list[RowAnswer]:
 def _one(answer: RowAnswer) -> Response:
     if isinstance(answer, Received):
         return _accepted(answer.shown())
-    raise _refusal(answer)
+    raise refusal(answer)
 
 
-def _refusal(refused: Refused) -> ProblemError:
+def refusal(refused: Refused) -> ProblemError:
+    """A single row that is not taken, as it is answered."""
     errors = [FieldError(fault.field or "body", fault.detail) for fault in refused.faults]
     detail = "; ".join(f"{error.field}: {error.detail}" for error in errors)
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, _KIND_OF[refused.answer], detail, errors=errors)

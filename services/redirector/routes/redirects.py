@@ -53,7 +53,7 @@ def redirect_routes(redirector: Redirector, metrics: RedirectMetrics) -> APIRout
     async def redirect(code: str, request: Request) -> Response:
         """302 to the link's destination; 404, 410, 429 and 503 are small pages. The click is journaled first."""
         started_s = time.perf_counter()
-        answer = await redirector.follow(code, _captured(request))
+        answer = await redirector.follow(code, captured(request))
         metrics.redirects.labels(answer.status.value).inc()
         metrics.duration.observe(time.perf_counter() - started_s)
         return _response(answer)
@@ -61,7 +61,8 @@ def redirect_routes(redirector: Redirector, metrics: RedirectMetrics) -> APIRout
     return router
 
 
-def _captured(request: Request) -> capture.Request:
+def captured(request: Request) -> capture.Request:
+    """What is looked at of a request."""
     peer = request.client.host if request.client else None
     forwarded = request.headers.getlist("x-forwarded-for")
     return capture.Request(request.method, request.headers, peer, ",".join(forwarded) if forwarded else None)

@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
 from database.pool import DatabaseAwayError
-from link_events.click_ids import ClickIdOutcome, verify_click_id
+from link_events.click_ids import ClickIdOutcome, NamedClick, verify_click_id
 from link_events.events import NamedTouch
 from link_events.signing import SigningSecrets
 from redirector.errors import BadClickIdError, KeyAwayError
@@ -49,6 +49,22 @@ class ClickIdCheck:
         await self._look()
         return read_click_ids(texts, self._secrets())
 
+    async def valid_among(self, texts: Sequence[str]) -> tuple[NamedTouch, ...]:
+        """The same of those of `texts` that are valid; the others name nothing.
+
+        Raises:
+            KeyAwayError: none is valid that can be told now, and one of them might be.
+        """
+        verified = [verify_click_id(text, self._secrets()) for text in texts]
+        if any(one.outcome is ClickIdOutcome.UNKNOWN_KEY for one in verified):
+            try:
+                await self._look()
+            except KeyAwayError:
+                if not any(one.click for one in verified):
+                    raise
+            verified = [verify_click_id(text, self._secrets()) for text in texts]
+        return _in_order([one.click for one in verified if one.click is not None])
+
     def _secrets(self) -> SigningSecrets:
         if self._keys.ring is None:
             raise KeyAwayError("the signing key")
@@ -85,11 +101,18 @@ def read_click_ids(texts: Sequence[str], secrets: SigningSecrets) -> tuple[Named
     Raises:
         BadClickIdError: one of them is no valid id; the first such.
     """
-    named = {}
+    clicks = []
     for index, text in enumerate(texts):
         verified = verify_click_id(text, secrets)
         if verified.click is None:
             raise BadClickIdError(index, verified.outcome)
-        origin = verified.click.origin
-        named[origin.journal, origin.partition, origin.seq] = NamedTouch(origin, verified.click.utc_day)
+        clicks.append(verified.click)
+    return _in_order(clicks)
+
+
+def _in_order(clicks: Iterable[NamedClick]) -> tuple[NamedTouch, ...]:
+    named = {
+        (click.origin.journal, click.origin.partition, click.origin.seq): NamedTouch(click.origin, click.utc_day)
+        for click in clicks
+    }
     return tuple(named[place] for place in sorted(named))
