@@ -34,6 +34,7 @@ QUERY: Final = f"{BEFORE_CLICK_ID}{'A' * 40}"
 NGINX: Final = "nginx"
 FASTAPI: Final = "plain FastAPI route"
 JOURNAL_ONLY: Final = "advolink, journal only"
+THROUGH_FRAMEWORK: Final = "advolink, HEAD (through FastAPI)"
 OTHER_PYTHON: Final = "BENCH_PYTHON"
 """The variable that names a second Python in which requirements.lock is installed."""
 
@@ -52,11 +53,15 @@ class Site:
 
 @dataclass(frozen=True)
 class Running:
-    """A server that runs. `clicks` counts what it has recorded, from outside; none where it records nothing."""
+    """A server that runs. `clicks` counts what it has recorded, from outside; none where it records nothing.
+
+    Of one of ours, `events` counts those of one type in its journals.
+    """
 
     url: str
     pid: int
     clicks: Callable[[], int] | None = None
+    events: Callable[[EventType], int] = lambda _: 0
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def candidates() -> list[Candidate]:
         Candidate(f"{JOURNAL_ONLY}, level disk", partial(_journal_only, level=JournalLevel.DISK)),
         Candidate("advolink, shipping to Postgres", _shipping_to_postgres),
         Candidate("advolink, shipping to Kafka", _shipping_to_kafka),
-        Candidate("advolink, HEAD (through FastAPI)", _journal_only, method="HEAD"),
+        Candidate(THROUGH_FRAMEWORK, _journal_only, method="HEAD"),
     ]
     if other := os.environ.get(OTHER_PYTHON):
         found.append(Candidate(f"{JOURNAL_ONLY}, other Python", partial(_journal_only, python=other)))
@@ -162,7 +167,7 @@ def _redirector(
         **(settings or {}),
     }
     with service("redirector", site.directory, site.dsn, own, shared, python=python) as (url, pid):
-        yield Running(url, pid, partial(_clicks_in, journals))
+        yield Running(url, pid, partial(_events_in, journals, EventType.CLICK), partial(_events_in, journals))
 
 
 def _lines(path: Path) -> int:
@@ -170,11 +175,11 @@ def _lines(path: Path) -> int:
         return sum(1 for _ in file)
 
 
-def _clicks_in(journals: Path) -> int:
-    """The clicks among the events that lie in the segments, also while their owner runs."""
+def _events_in(journals: Path, event_type: EventType) -> int:
+    """Those of one type among the events that lie in the segments, also while their owner runs."""
     found = 0
     for path in journals.rglob("*.segment"):
         data = path.read_bytes()
         for _, event in scan_frames(data, read_header(data).size_bytes):
-            found += isinstance(event, Frame) and EventType.CLICK.encode() in event.payload
+            found += isinstance(event, Frame) and event_type.encode() in event.payload
     return found

@@ -17,8 +17,9 @@ function init(args)
    while true do
       local _, last = all:find("\r\n\r\n", from, true)
       if not last then break end
-      ready[#ready + 1] = all:sub(from, last)
-      from = last + 1
+      local body = tonumber(all:sub(from, last):match("Content%-Length: (%d+)")) or 0
+      ready[#ready + 1] = all:sub(from, last + body)
+      from = last + body + 1
    end
    cpu_before = os.clock()  -- a global, so that done() can ask for it
 end

@@ -20,6 +20,7 @@ import pytest
 
 from aggregation import measure_aggregation, measure_aggregation_kafka
 from candidates import candidates
+from conversions import measure_intake
 from database.migrations import migrate
 from event_log.postgres import create_streams
 from figures import Table
@@ -41,6 +42,7 @@ SECTIONS: Final[Mapping[str, Measure]] = {
     "redirects": measure_redirects,
     "scanning": measure_scanning,
     "parts": measure_parts,
+    "intake": measure_intake,
     "aggregation": measure_aggregation,
     "aggregation_kafka": measure_aggregation_kafka,
     "growth": measure_growth,
@@ -66,6 +68,7 @@ def main() -> None:
     in_rounds = {
         "redirects": partial(measure_redirects, rounds=rounds),
         "scanning": partial(measure_scanning, rounds=rounds),
+        "intake": partial(measure_intake, rounds=rounds),
     }
     measures: dict[str, Measure] = {**SECTIONS, **in_rounds}
     day, where = datetime.now(UTC).date().isoformat(), machine()
