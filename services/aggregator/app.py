@@ -54,7 +54,7 @@ from http_api.openapi import DescribedApi
 from http_api.problems import answer_with_problems
 from http_api.serving import Binding, Failures, cancel_all
 from http_api.stop_signals import StopSignals
-from link_events.streams import STREAMS_CARRIED, Partition, Stream
+from link_events.streams import Partition, Stream
 
 APPLYING_CONNECTIONS_MAX = 4
 """One of them is housekeeping's; the consumers of all partitions take turns at the others."""
@@ -140,7 +140,7 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
     judged_by = (Context(load_named_agents()), PLAIN_RULES)
     limit = DeadLetterLimit(settings.dead_letter_ratio_max)
     parts = Parts(event_log, settings.partitions, store, *judged_by, metrics.applying, turns, limit)
-    slices = [(stream, Partition(number)) for stream in STREAMS_CARRIED for number in range(settings.partitions)]
+    slices = [(stream, Partition(number)) for stream in Stream for number in range(settings.partitions)]
     leases = LeaseStore(upkeep, owner, settings.lease)
     keeper = LeaseKeeper(leases, slices, lambda slice_: PartitionConsumer(*slice_, parts), failures)
     against = (settings.silent_after, settings.redirectors_expected)

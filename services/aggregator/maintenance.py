@@ -11,7 +11,7 @@ from aggregator.raw_days.store import RawDayStore
 from database.pool import DatabaseAwayError
 from event_log.contract import EventLogAwayError
 from event_log.postgres import EXPIRE_RECORDS_MAX, PostgresEventLog
-from link_events.streams import STREAMS_CARRIED
+from link_events.streams import Stream
 
 ROUND: Final = timedelta(minutes=10)
 """Between two rounds; expiring then has thousands of records at a time to let go."""
@@ -71,7 +71,7 @@ async def _let_raw_days_go(raw_days: RawDayStore, before: datetime) -> None:
 
 
 async def _expire(store: ApplyingStore, event_log: PostgresEventLog, retention: timedelta) -> None:
-    for stream in STREAMS_CARRIED:
+    for stream in Stream:
         for partition, applied_to in (await store.standings(stream)).items():
             while await event_log.expire(stream, partition, applied_to, retention) == EXPIRE_RECORDS_MAX:
                 pass

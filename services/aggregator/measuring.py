@@ -13,7 +13,7 @@ from aggregator.raw_days.store import RawDayStore
 from database.pool import DatabaseAwayError
 from event_log.contract import EventLog, EventLogError
 from link_events.reasons import HoleKind
-from link_events.streams import STREAMS_CARRIED, Offset, Partition, Stream
+from link_events.streams import Offset, Partition, Stream
 
 TIMEOUT_S: Final = 2.0
 """A scrape that waited longer for Postgres would itself be late."""
@@ -54,7 +54,7 @@ class Measuring:
         kept_from = await self.raw_days.kept_from()
         self.gauges.raw_kept_from.set(datetime.combine(kept_from, time(), UTC).timestamp())
         await self.journals.refresh()
-        return {stream: await self.standings.standings(stream) for stream in STREAMS_CARRIED}
+        return {stream: await self.standings.standings(stream) for stream in Stream}
 
     async def _measure_lag(self, standings: Mapping[Stream, Mapping[Partition, Offset]]) -> None:
         for stream, next_offsets in standings.items():

@@ -50,7 +50,7 @@ class AggregatorSettings(ServiceSettings, EventLogSettings, SilenceSettings):
         RATIO_MAX,
         ge=0,
         le=1,
-        description="A partition stops where more than this share of its latest 1 000 clicks cannot be read; 1: never.",
+        description="A partition stops where more than this share of its latest 1 000 events cannot be read; 1: never.",
     )
     redirectors_expected: int | None = Field(
         None, ge=0, description="How many redirectors there are to be; fewer live ones show as missing."

@@ -25,7 +25,7 @@ from event_log.contract import (
     Record,
 )
 from link_events.identity import JournalId, Seq
-from link_events.streams import STREAMS_CARRIED, Offset, Partition, Stream
+from link_events.streams import Offset, Partition, Stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -152,7 +152,7 @@ async def create_streams(dsn: str, partitions: int) -> None:
     """
     async with connected_once(dsn) as connection, connection.transaction():
         await connection.execute(_SQL["lock_partitions"])
-        for stream in STREAMS_CARRIED:
+        for stream in Stream:
             await _create_stream(connection, stream, partitions)
 
 

@@ -46,10 +46,6 @@ STREAM_BY_LETTER: Final = {letter: stream for stream, letter in _LETTERS.items()
 STREAM_BY_NUMBER: Final = {number: stream for stream, number in _NUMBERS.items()}
 
 
-STREAMS_CARRIED: Final = tuple(Stream)
-"""The streams that are written and applied: all that there are."""
-
-
 def partition_of(key: str, partitions: int) -> Partition:
     """The partition Kafka's default partitioner gives `key` among `partitions` of them.
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from link_events.codec import encode
 from link_events.events import Heartbeat
 from link_events.identity import Seq
-from link_events.streams import STREAMS_CARRIED, Partition
+from link_events.streams import Partition, Stream
 from redirector.journal.journal import Journal, JournalFullError
 from redirector.journal.segments import Slice
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 async def keep_beating(journal: Journal, interval: timedelta) -> None:
     """Beat once for every partition, then for each that was silent during the last `interval`."""
-    slices = [(stream, Partition(number)) for stream in STREAMS_CARRIED for number in range(journal.partitions)]
+    slices = [(stream, Partition(number)) for stream in Stream for number in range(journal.partitions)]
     last_seen: dict[Slice, Seq] = dict.fromkeys(slices, Seq(-1))
     while True:
         silent = [slice_ for slice_ in slices if last_seen[slice_] in (-1, journal.last_seq(slice_))]

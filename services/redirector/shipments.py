@@ -17,7 +17,7 @@ from http_api.serving import Failures, cancel_all
 from link_events.codec import encode
 from link_events.events import Sealed
 from link_events.identity import JournalId
-from link_events.streams import STREAMS_CARRIED, Partition
+from link_events.streams import Partition, Stream
 from redirector.journal.adoption import OwnedJournal
 from redirector.journal.journal import Journal, JournalFullError
 from redirector.journal.retention import expire_segments, held_ratio
@@ -144,7 +144,7 @@ async def seal(journal: Journal) -> None:
     Raises:
         JournalFullError: the journal takes no more.
     """
-    slices = [(stream, Partition(number)) for stream in STREAMS_CARRIED for number in range(journal.partitions)]
+    slices = [(stream, Partition(number)) for stream in Stream for number in range(journal.partitions)]
     await asyncio.gather(
         *(
             journal.append(stream, partition, lambda origin, captured_at: encode(origin, captured_at, Sealed()))

@@ -23,7 +23,7 @@ from event_log.contract import (
     Record,
 )
 from link_events.identity import Seq
-from link_events.streams import STREAMS_CARRIED, Partition
+from link_events.streams import Partition, Stream
 from redirector.journal.acks import Acks, Position, load_acks, save_acks
 from redirector.journal.frames import Frame
 from redirector.journal.journal import Journal
@@ -116,10 +116,10 @@ class Shipper:
 
     async def _reconcile(self) -> None:
         """Compare what we believe acked with what the log holds, and go back to the older of both."""
-        for stream in STREAMS_CARRIED:
+        for stream in Stream:
             await self._log.check(stream, self._journal.partitions)
         partitions = [Partition(number) for number in range(self._journal.partitions)]
-        slices = [(stream, partition) for stream in STREAMS_CARRIED for partition in partitions]
+        slices = [(stream, partition) for stream in Stream for partition in partitions]
         known = {slice_: await self._known_seq(slice_) for slice_ in slices}
         if any(seq < self._acked.get(slice_, 0) for slice_, seq in known.items()):
             log.warning("the event log has lost what it had acked; sending it again from the segments that are kept")

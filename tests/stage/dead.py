@@ -1,6 +1,6 @@
 """Dead letters for tests: a decoder that cannot read what is written well, and what is stored of the letters."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -26,13 +26,17 @@ UNREADABLE: Final = Code("unreadable")
 """A click on this code is as good as any: only the broken decoder refuses it."""
 
 
+def _is_on_unreadable(event: Event) -> bool:
+    return isinstance(event.data, Click) and event.data.code == UNREADABLE
+
+
 @contextmanager
-def broken_decoder() -> Iterator[None]:
-    """An aggregator of a bad build for the length of the block: it refuses every click on UNREADABLE."""
+def broken_decoder(refuses: Callable[[Event], bool] = _is_on_unreadable) -> Iterator[None]:
+    """An aggregator of a bad build inside the block: it refuses every click on UNREADABLE, or what `refuses` says."""
 
     def refusing(value: bytes, origin: Origin) -> Event:
         event = decode(value, origin)
-        if isinstance(event.data, Click) and event.data.code == UNREADABLE:
+        if refuses(event):
             raise UndecodableError(DeadLetterReason.BREAKS_SCHEMA, "a bad build cannot read it")
         return event
 

@@ -1,6 +1,6 @@
-"""An event log that hands out what a real one holds in portions that a test chooses."""
+"""Event logs that hand out what a real one holds in portions that a test chooses, or keep back some of it at first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import chain, repeat
 
@@ -52,3 +52,20 @@ class SplitLog:
     async def close(self) -> None:
         """As inside."""
         await self._inside.close()
+
+
+class HidingLog(SplitLog):
+    """As inside, in portions, but for some offsets: what lies there is found by whoever reads the log inside."""
+
+    def __init__(self, inside: EventLog, portions: Sequence[int], hidden: Collection[int]) -> None:
+        super().__init__(inside, [])
+        self._sizes = iter(portions)
+        self._hidden = hidden
+
+    async def read(
+        self, stream: Stream, partition: Partition, from_offset: Offset, *, records_max: int, wait: timedelta
+    ) -> Sequence[LoggedRecord | StrayRecord]:
+        """What is not hidden, a portion of it."""
+        found = await super().read(stream, partition, from_offset, records_max=records_max, wait=wait)
+        shown = [one for one in found if one.offset not in self._hidden]
+        return shown[: next(self._sizes, None)]

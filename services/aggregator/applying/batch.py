@@ -94,6 +94,15 @@ def raw_dates(records: Iterable[ReadRecord | DeadLetter]) -> set[date]:
     }
 
 
+def touch_count(records: Iterable[ReadRecord | DeadLetter]) -> int:
+    """How many clicks the conversions among `records` name."""
+    return sum(
+        len(one.event.data.touches)
+        for one in records
+        if isinstance(one, ReadRecord) and isinstance(one.event.data, Conversion)
+    )
+
+
 def admit(records: Iterable[ReadRecord | DeadLetter], book: SeqBook) -> Admitted:
     """Which of `records` are new, noting every seq in `book`."""
     admitted = Admitted()

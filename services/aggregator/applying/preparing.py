@@ -1,6 +1,6 @@
 """A batch made ready for its transaction, a few records at a time. Pure.
 
-Nearly every batch is the simplest there can be: events that nobody has seen, each the next of its journal. Those are
+Nearly every batch is the simplest there can be: clicks that nobody has seen, each the next of its journal. Those are
 read, judged, folded and encoded in pieces that stay in the processor's caches (a whole batch of objects does not: that
 cost a third more), before Postgres is asked anything. Whether the batch was that simple is known when its watermarks
 are; where it was not, the same records go the careful way, with the same functions.
@@ -21,6 +21,7 @@ from aggregator.applying.batch import (
     judge_clicks,
     raw_dates,
     read_records,
+    touch_count,
 )
 from aggregator.applying.dead_letter_limit import DeadLetterLimit, Recent
 from aggregator.applying.fold import JudgedClick
@@ -34,6 +35,10 @@ from link_events.streams import Offset, Partition, Stream
 
 PIECE_RECORDS: Final = 256
 """Some 500 kB of objects."""
+
+BATCH_TOUCHES_MAX: Final = 20_000
+"""Clicks that the conversions of a batch name, but for those of its last piece: at 200 a conversion, five thousand of
+them would be a million rows to write."""
 
 
 @dataclass(slots=True)
@@ -77,6 +82,7 @@ class Preparation:
         self._records: list[LoggedRecord | StrayRecord] = []
         self._runs: list[Run] = []
         self._is_simple = way.stream is Stream.CLICKS  # the others are rare: one way is enough for them
+        self._touches = 0
         self._outcome = Outcome(Gathered(way.repeats))
         self.dates: set[date] = set()
         self.full = False
@@ -99,7 +105,7 @@ class Preparation:
         return {one.record.journal for one in self._records if isinstance(one, LoggedRecord)}
 
     def add(self, records: Sequence[LoggedRecord | StrayRecord]) -> None:
-        """Take the next records, until it is `full`: of as many dates as a batch may have."""
+        """Take the next records, until it is `full`: of as many dates, or touches, as a batch may have."""
         for start in range(0, len(records), PIECE_RECORDS):
             if self.full:
                 return
@@ -136,6 +142,9 @@ class Preparation:
         self._records += records[: len(read)]
         if self._is_simple:
             self._prepare(read)
+        else:
+            self._touches += touch_count(read)
+            self.full = self.full or self._touches >= BATCH_TOUCHES_MAX
 
     def _prepare(self, read: Sequence[ReadRecord | DeadLetter]) -> None:
         events = [one for one in read if isinstance(one, ReadRecord)]

@@ -66,7 +66,7 @@ async def take_conversions(connection: Connection, partition: Partition, events:
     if overtaken:
         rows = [(before.conversion_id, *_holder_row(partition, one)) for before, one in overtaken.items()]
         await _put(connection, "change_holders", rows)
-        marks += [Mark(one.conversion_id, new.captured_at, one.customer) for one, new in overtaken.items()]
+        marks += [Mark(before.conversion_id, one.captured_at, before.customer) for before, one in overtaken.items()]
     await mark(connection, marks)
     return len(events) - len(new)
 

@@ -75,6 +75,28 @@ async def test_a_journal_that_is_sealed_where_it_was_heard_of_still_holds_back(p
     assert datetime.now(UTC) - complete < timedelta(minutes=1)
 
 
+async def test_an_import_that_is_sealed_in_the_clicks_holds_nothing_back_elsewhere(pipe: Pipe) -> None:
+    """It has nothing but clicks; so has whatever was sealed before there were other streams."""
+    for stream in Stream:
+        for number in range(PARTITIONS_DEFAULT):
+            await pipe.store().claim(stream, Partition(number))
+    await _take(pipe, _pens(new_journal()), [PLAIN_CLICK, Sealed()])
+    complete = await _complete_through(pipe)
+    assert complete is not None
+    assert datetime.now(UTC) - complete < timedelta(minutes=1)
+    assert await _held_back_by(pipe) == []
+
+
+async def test_a_journal_is_waited_for_in_every_stream_that_it_was_heard_in(pipe: Pipe) -> None:
+    """Conversions that lag make numbers incomplete as clicks do."""
+    journal = new_journal()
+    await _take(pipe, _pens(journal), HEARD)
+    for number in range(PARTITIONS_DEFAULT):
+        pen = Pen(Partition(number), journal, Stream.CONVERSIONS)
+        await pipe.take(pen.write(Heartbeat()), partition=number, stream=Stream.CONVERSIONS)
+    assert await _complete_through(pipe) == FIRST_CAPTURE
+
+
 async def test_what_is_applied_and_not_attributed_is_not_complete(pipe: Pipe) -> None:
     """Up to right before the earliest such conversion; what is only to be corrected holds nothing back."""
     await _claimed(pipe)

@@ -20,7 +20,6 @@ from aggregator.judge import Repeats
 from aggregator.offsets.store import OffsetStore
 from aggregator.programme.store import Programme, ProgrammeStore
 from database.pool import DatabaseAwayError
-from event_log.contract import EventLog, LoggedRecord, StrayRecord
 from link_events.events import Click, Heartbeat
 from link_events.identity import AdvocateId, LinkId
 from link_events.streams import Offset, Partition, Stream
@@ -29,7 +28,7 @@ from stage.events import PLAIN_CLICK
 from stage.journaling import Pen
 from stage.judged import misjudged
 from stage.pipe import Pipe
-from stage.split_log import SplitLog
+from stage.split_log import HidingLog, SplitLog
 from stage.sql import execute, fetch
 
 CLICKS_MAX = 12
@@ -59,23 +58,6 @@ class Story:
     failing: list[bool]
     """Of the transactions, one after another: whether it is lost when all is written."""
     repeats: Repeats
-
-
-class HidingLog(SplitLog):
-    """As inside, but for some offsets."""
-
-    def __init__(self, inside: EventLog, portions: Sequence[int], hidden: set[int]) -> None:
-        super().__init__(inside, [])
-        self._sizes = iter([*portions, *[CLICKS_MAX] * CLICKS_MAX])
-        self._hidden = hidden
-
-    async def read(
-        self, stream: Stream, partition: Partition, from_offset: Offset, *, records_max: int, wait: timedelta
-    ) -> Sequence[LoggedRecord | StrayRecord]:
-        """What is not hidden, a portion of it."""
-        found = await super().read(stream, partition, from_offset, records_max=records_max, wait=wait)
-        shown = [one for one in found if one.offset not in self._hidden]
-        return shown[: next(self._sizes, CLICKS_MAX)]
 
 
 def _clicks() -> st.SearchStrategy[Click]:

@@ -32,6 +32,7 @@ from stage.kafka import Broker
 from stage.ports import reserved_port
 from stage.postgres import Server
 from stage.proxy import CHUNK_BYTES, HOST, Proxy, opened_proxy, proxied
+from stage.slices import EVERY_SLICE
 from stage.sql import fetch
 from stage.topics import untouched_topics
 from stage.waiting import eventually_async
@@ -48,10 +49,10 @@ ADVOCATES_PER_PARTITION: Final = 2
 JOURNALS: Final = "journals"
 
 OWNERS: Final = (
-    "SELECT partition, owner, owner_epoch FROM aggregator_lease LEFT JOIN partition_offset USING (owner)"
-    " WHERE expires_at > now()"
+    "SELECT stream || '/' || partition, owner, owner_epoch"
+    " FROM aggregator_lease LEFT JOIN partition_offset USING (owner) WHERE expires_at > now()"
 )
-"""Of every aggregator that is alive, also where it holds nothing. The clicks' partitions are all there are."""
+"""Of every aggregator that is alive, also where it holds nothing."""
 SESSIONS: Final = (
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'advolink %'"
     " ORDER BY state_change DESC, pid"
@@ -113,7 +114,7 @@ class Cluster:
         """What a counter came to in all services and all their lives."""
         return sum(child.tally.total(metric) for child in self.children)
 
-    async def owners(self) -> Mapping[int, tuple[str, int]]:
+    async def owners(self) -> Mapping[str, tuple[str, int]]:
         """Who holds which partition, and in which epoch."""
         rows = await fetch(self.dsn, OWNERS)
         return {partition: (owner, epoch) for partition, owner, epoch in rows if partition is not None}
@@ -206,7 +207,7 @@ class Cluster:
             return f"Postgres is away: {error}"
         shares = Counter(owner for partition, owner, _ in rows if partition is not None)
         is_shared = shares.keys() == {owner for _, owner, _ in rows} and len(shares) == len(self.aggregators)
-        return "" if is_shared and shares.total() == PARTITIONS_DEFAULT else f"partitions are held so: {rows}"
+        return "" if is_shared and shares.total() == len(EVERY_SLICE) else f"partitions are held so: {rows}"
 
 
 def send_signal(pid: int, number: signal.Signals) -> bool:

@@ -14,15 +14,16 @@ from aggregator.applying.batch import (
     judge_clicks,
     raw_dates,
     read_records,
+    touch_count,
 )
 from aggregator.applying.seqs import SeqBook
 from aggregator.judge import PLAIN_RULES, Context, NamedAgents
 from event_log.contract import LoggedRecord, Record, StrayRecord
-from link_events.events import Click, Heartbeat, Sealed
+from link_events.events import Click, Fact, Heartbeat, Sealed, stream_of
 from link_events.identity import Seq
 from link_events.reasons import DeadLetterReason, Verdict
 from link_events.streams import Offset, Partition, Stream
-from stage.events import PLAIN_CLICK
+from stage.events import PLAIN_ACTIVITY, PLAIN_CLICK, PLAIN_CONVERSION, PLAIN_REVERSAL
 from stage.journaling import Pen
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -84,8 +85,40 @@ def test_a_click_beyond_is_a_dead_letter(instant: datetime) -> None:
     assert raw_dates([one]) == set()
 
 
-def test_only_clicks_have_a_time_of_their_own() -> None:
-    """A heartbeat of a broken clock moves its journal on all the same."""
+@pytest.mark.parametrize("plain", [PLAIN_CONVERSION, PLAIN_REVERSAL, PLAIN_ACTIVITY], ids=type)
+def test_a_fact_has_to_have_happened_likewise(plain: Fact) -> None:
+    """And asks for no raw partition, wherever it lies."""
+    stream = stream_of(plain)
+    pen = Pen(stream=stream)
+    instants = [datetime(2000, 1, 1, tzinfo=UTC), NOW, NOW + timedelta(days=1), datetime(1999, 12, 31, tzinfo=UTC)]
+    records = _logged(*(pen.write(replace(plain, occurred_at=instant)) for instant in instants))
+    read = list(read_records(stream, Partition(0), records, NOW))
+    assert [type(one) for one in read] == [ReadRecord, ReadRecord, DeadLetter, DeadLetter]
+    assert raw_dates(read) == set()
+
+
+@pytest.mark.parametrize("plain", [PLAIN_CONVERSION, PLAIN_REVERSAL, PLAIN_ACTIVITY], ids=type)
+def test_facts_are_admitted_once_and_are_no_clicks(plain: Fact) -> None:
+    stream = stream_of(plain)
+    pen = Pen(stream=stream)
+    first, beat, second = pen.write(plain), pen.write(Heartbeat()), pen.write(plain)
+    read = read_records(stream, Partition(0), _logged(first, beat, first, second), NOW)
+    admitted = admit(read, SeqBook({}, []))
+    assert [one.logged.record for one in admitted.facts] == [first, second]
+    assert (admitted.clicks, admitted.duplicates) == ([], 1)
+
+
+def test_touches_are_counted() -> None:
+    """Of conversions that can be read; they are rows to be written."""
+    pen = Pen(stream=Stream.CONVERSIONS)
+    records = _logged(
+        pen.write(PLAIN_CONVERSION), pen.scribble(), pen.write(PLAIN_REVERSAL), pen.write(PLAIN_CONVERSION)
+    )
+    assert touch_count(read_records(Stream.CONVERSIONS, Partition(0), records, NOW)) == 2
+
+
+def test_heartbeats_have_no_time_of_their_own() -> None:
+    """One of a broken clock moves its journal on all the same."""
     pen = Pen()
     assert all(isinstance(one, ReadRecord) for one in _read(pen.write(Heartbeat()), pen.write(Sealed())))
 

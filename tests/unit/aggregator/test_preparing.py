@@ -21,7 +21,7 @@ from link_events.events import EventData, Heartbeat, Sealed
 from link_events.identity import Code, JournalId, Seq
 from link_events.reasons import HoleKind
 from link_events.streams import Offset, Partition, Stream
-from stage.events import PLAIN_CLICK
+from stage.events import PLAIN_CLICK, PLAIN_CONVERSION, PLAIN_REVERSAL
 from stage.journaling import FIRST_CAPTURE, Pen
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -160,3 +160,38 @@ def test_a_batch_is_full_before_the_date_that_is_too_many() -> None:
         assert batch.full
         assert (batch.record_count, len(batch.dates)) == (DATES_MAX, DATES_MAX)
         assert batch.next_offset == found[DATES_MAX].offset
+
+
+def test_facts_go_the_careful_way() -> None:
+    """Each as a batch of its own would tell of it, and a repetition not at all."""
+    way = replace(WAY, stream=Stream.CONVERSIONS)
+    pen = Pen(stream=Stream.CONVERSIONS)
+    sale, beat, back = pen.write(PLAIN_CONVERSION), pen.write(Heartbeat()), pen.write(PLAIN_REVERSAL)
+    batch, book = Preparation(way), SeqBook({}, [])
+    batch.add(_logged([sale, beat, sale, back]))
+    assert batch.journals == {pen.journal}
+    outcome, _ = batch.settle(book, NO_LIMIT, NOTHING_RECENT)
+    assert [one.logged.record for one in outcome.facts] == [sale, back]
+    assert (outcome.clicks.rows, outcome.duplicates) == ([], 1)
+    assert book.changed_watermarks[pen.journal].seq == 3
+
+
+def test_facts_that_cannot_be_read_stop_a_partition_as_clicks_do() -> None:
+    way = replace(WAY, stream=Stream.CONVERSIONS)
+    pen = Pen(stream=Stream.CONVERSIONS)
+    batch = Preparation(way)
+    batch.add(_logged([pen.write(PLAIN_CONVERSION), *(pen.scribble() for _ in range(5)), pen.write(PLAIN_CONVERSION)]))
+    with pytest.raises(DeadLetterRatioError):
+        batch.settle(SeqBook({}, []), DeadLetterLimit(0.5, records=8, dead_letters_min=2), NOTHING_RECENT)
+
+
+def test_a_batch_is_full_of_touches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the piece in which there are too many; what follows is the next batch's."""
+    monkeypatch.setattr(preparing, "PIECE_RECORDS", 2)
+    monkeypatch.setattr(preparing, "BATCH_TOUCHES_MAX", 3)
+    pen = Pen(stream=Stream.CONVERSIONS)
+    batch = Preparation(replace(WAY, stream=Stream.CONVERSIONS))
+    batch.add(_logged([pen.write(PLAIN_CONVERSION) for _ in range(9)]))
+    assert batch.full
+    assert batch.record_count == 4
+    assert batch.next_offset == 7 + 4

@@ -1,5 +1,8 @@
 """Partitions are shared evenly, and nobody takes what another holds."""
 
+from collections import Counter
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +45,18 @@ def test_what_one_that_died_held_is_taken() -> None:
 def test_one_whose_lease_ran_out_takes_nothing() -> None:
     """It is not alive, whatever it thinks."""
     assert change_for("a", Picture({"b"}, dict.fromkeys(PARTITIONS))) == Change()
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 6, 12])
+def test_everybody_gets_as_much_of_every_stream(count: int) -> None:
+    """Clicks are the work: nobody has all of them, and nobody only heartbeats."""
+    slices = [(stream, Partition(number)) for stream in Stream for number in range(12)]
+    holders: dict[Slice, str | None] = dict.fromkeys(slices)
+    owners = [f"owner {number:02}" for number in range(count)]
+    for owner in owners:
+        _applied(holders, owner, change_for(owner, Picture(owners, dict(holders))))
+    shares = Counter((owner, stream) for (stream, _), owner in holders.items())
+    assert set(shares.values()) == {12 // count}
 
 
 @given(OWNERS)
