@@ -17,17 +17,22 @@ from itertools import count
 
 import pytest
 from click.testing import CliRunner, Result
+from prometheus_client import CollectorRegistry
 
 from advolink.__main__ import main
+from aggregator.attributing.running import attribute_all, keep_attributing
+from aggregator.attributing.store import AttributingStore
 from aggregator.checking.commands import ROWS_SHOWN_MAX
 from aggregator.counts.tables import CountsTable
+from aggregator.metrics import AttributingMetrics
 from http_api.serving import cancel_all
-from link_events.identity import AdvocateId, LinkId
+from link_events.events import EventData, NamedTouch
+from link_events.identity import AdvocateId, LinkId, Origin, Seq
 from link_events.periods import ONE_DAY
-from link_events.streams import Partition
+from link_events.streams import Partition, Stream
 from stage.clicked import SEASON, stock
-from stage.credited import Earned, Sale, credit, take_back
-from stage.events import PLAIN_CLICK
+from stage.credited import Earned, Sale, credit
+from stage.events import PLAIN_CLICK, PLAIN_CONVERSION, PLAIN_REVERSAL
 from stage.journaling import Pen
 from stage.pipe import Pipe
 from stage.sql import execute, fetch, fetch_value, session
@@ -49,8 +54,9 @@ NUMBERS = """
     UNION ALL SELECT partition, change FROM link_day ORDER BY partition, change
 """
 TRUNCATE = "TRUNCATE advocate_day, advocate_quarter, link_day"
-NO_BATCH_RUNS = "SELECT FROM partition_offset ORDER BY stream, partition FOR UPDATE"
-"""Emptying tables locks one after the other, a batch all of them: neither is to meet the other half-way."""
+NO_BATCH_RUNS = "SELECT FROM programme FOR UPDATE; SELECT FROM partition_offset ORDER BY stream, partition FOR UPDATE"
+"""And no attribution. Emptying tables locks one after the other, either of these all of them: they are not to meet
+half-way."""
 
 DAMAGES = {
     "altered": "UPDATE advocate_day SET raw_clicks = 9, counted_clicks = 9, not_counted_clicks = 0;"
@@ -169,7 +175,7 @@ async def test_every_correction_takes_the_next_number_of_its_partition(pipe: Pip
 async def test_more_than_fits_on_a_screen_is_only_counted(stocked: Pipe) -> None:
     """The table has all of it."""
     invented = (
-        "INSERT INTO link_day SELECT 1000 + n, '2020-01-01', 1, 1, 0, 0, 3, n FROM generate_series(1, $1::int) AS n"
+        "INSERT INTO link_day SELECT 1000 + n, '2020-01-01', 1, 1, 0, 0, 8, n FROM generate_series(1, $1::int) AS n"
     )
     await fetch(stocked.dsn, invented, ROWS_SHOWN_MAX + 20)
     assert "20 more rows are in the table counts_correction." in (await asyncio.to_thread(_rebuild, stocked.dsn)).stdout
@@ -189,7 +195,7 @@ async def test_days_beyond_the_horizon_are_left_as_they_are(stocked: Pipe) -> No
 
 @pytest.mark.parametrize("damage", ["altered", "emptied"])
 async def test_events_arrive_meanwhile_and_none_is_lost(stocked: Pipe, damage: str) -> None:
-    """Rebuilt again and again under load, with more damage each time: afterwards counts are exact."""
+    """Rebuilt again and again under load, attributor included, with more damage each time: afterwards all is exact."""
     sent = count()
     async with _load(stocked, sent):
         for _ in range(3):
@@ -198,8 +204,11 @@ async def test_events_arrive_meanwhile_and_none_is_lost(stocked: Pipe, damage: s
             assert (await asyncio.to_thread(_rebuild, stocked.dsn)).exit_code == 0
             await eventually_async(partial(_more_clicks, stocked, before), what="clicks are applied")
             assert (await asyncio.to_thread(_check, stocked.dsn)).exit_code == 0
-    await stocked.apply()
+    await stocked.apply(stocked.consumer(), stocked.consumer(stream=Stream.CONVERSIONS))
+    await _attributed(stocked)
     assert await fetch_value(stocked.dsn, "SELECT count(*) FROM click") == len(SEASON) + next(sent)
+    became = set(await fetch(stocked.dsn, "SELECT DISTINCT state FROM conversion WHERE external_id LIKE 'load-%'"))
+    assert became == {("credited",), ("not_counted_click",), ("reversed",)}
     assert await stocked.drift() == []
 
 
@@ -329,8 +338,11 @@ async def test_rows_altered_under_it_are_never_made_less_than_nothing(pipe: Pipe
 
 @asynccontextmanager
 async def _load(pipe: Pipe, sent: "count[int]") -> AsyncIterator[None]:
-    """Clicks of advocates old and new, on days old and new, appended and applied until the block ends; and sales."""
-    pen = Pen()
+    """Clicks and sales are appended, applied and attributed until the block ends.
+
+    Of advocates old and new, on days old and new; a sale names a click, and some are taken back.
+    """
+    clicked, told = Pen(), Pen(stream=Stream.CONVERSIONS)
 
     async def send() -> None:
         while True:
@@ -342,20 +354,42 @@ async def _load(pipe: Pipe, sent: "count[int]") -> AsyncIterator[None]:
                 occurred_at=datetime(2021, 12, 27, 12, tzinfo=UTC) + number % 11 * ONE_DAY,
                 method="GET" if number % 4 else "HEAD",
             )
-            await asyncio.shield(pipe.append(pen.write(click)))
+            await asyncio.shield(pipe.append(clicked.write(click)))
+            if number % 5 == 0:
+                touch = NamedTouch(_origin(clicked), click.occurred_at.date())
+                records = [told.write(data) for data in _sale(number, touch, click.occurred_at + ONE_DAY)]
+                await asyncio.shield(pipe.append(*records, stream=Stream.CONVERSIONS))
 
-    async def sell() -> None:
-        for number in count(100):
-            sale = replace(SALES[number % 2], number=number)
-            await asyncio.shield(credit(pipe, sale))
-            if number % 3 == 0:
-                await asyncio.shield(take_back(pipe, sale))
-
-    tasks = [asyncio.create_task(work) for work in (send(), sell(), pipe.consumer().run())]
+    works = (
+        send(),
+        pipe.consumer().run(),
+        pipe.consumer(stream=Stream.CONVERSIONS).run(),
+        keep_attributing(AttributingStore(pipe.pool), AttributingMetrics(CollectorRegistry())),
+    )
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         yield
     finally:
         await cancel_all(tasks)
+
+
+def _origin(pen: Pen) -> Origin:
+    """Of what a pen wrote last."""
+    return Origin(pen.journal, pen.stream, pen.partition, Seq(pen.last_seq))
+
+
+def _sale(number: int, touch: NamedTouch, sold_at: datetime) -> list[EventData]:
+    """A sale, and every third time its reversal."""
+    key = PLAIN_CONVERSION.key._replace(external_id=f"load-{number}")
+    sale = replace(PLAIN_CONVERSION, key=key, occurred_at=sold_at, touches=(touch,))
+    return [sale] if number % 3 else [sale, replace(PLAIN_REVERSAL, key=key, occurred_at=sold_at)]
+
+
+async def _attributed(pipe: Pipe) -> None:
+    """Attribute what is left, also what came before its click."""
+    store = AttributingStore(pipe.pool)
+    while await attribute_all(store) or await store.sweep(given_up=False):
+        pass
 
 
 async def _more_clicks(pipe: Pipe, than: int) -> bool:
