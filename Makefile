@@ -67,8 +67,9 @@ check: setup ## check style, types, imports and layout
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/unit/test_layout.py
 
-docs: setup ## bring schemas/openapi/ and the tables of docs/operations.md up to the code
+docs: setup ## bring schemas/openapi/, the tables of docs/operations.md and track.min.js up to the code
 	@PYTHONPATH=tests $(BIN)/python -m stage.generated
+	@$(BIN)/python tools/build-track-js
 
 load: setup ## put a whole stack on Kafka under full load for MINUTES, its broker killed again and again, WORKERS of the redirector
 	@PYTHONPATH=tests $(BIN)/python -m stage.full_load --minutes $(MINUTES) --workers $(WORKERS)

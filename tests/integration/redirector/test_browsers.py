@@ -18,7 +18,9 @@ from link_events.events import TOUCHES_MAX, Conversion
 from link_events.identity import ConversionKey, EventId
 from link_events.reasons import Via
 from redirector.routes.browsers import BEACON_BYTES_MAX, BROWSER_TOUCHES_MAX, PIXEL
+from stage.click_ids import issued_under
 from stage.conversions import click_id_of, facts_in
+from stage.proxy import proxied
 from stage.redirectors import RunningRedirector, running_redirector
 from stage.sql import execute
 from stage.waiting import eventually_async
@@ -33,6 +35,7 @@ FORGED: Final = "A" * 40
 AWAY: Final = "postgresql://127.0.0.1:1/nowhere"
 SILENT: Final = {"heartbeat_interval": timedelta(hours=1)}
 NAME_THE_SHOP: Final = "UPDATE programme SET browser_origins = '{https://shop.example.com}'"
+ROTATE: Final = "INSERT INTO signing_key (key_id, generation, secret) VALUES (1, 1, repeat('s', 32)::bytea)"
 TAKE_MONEY: Final = "UPDATE programme SET browser_money = true"
 OTHER_WINDOWS: Final = """
     UPDATE programme SET click_id_name = 'ref', attribution_windows_s = '{"lead": 60, "sale": 7776000}'
@@ -312,6 +315,36 @@ async def test_a_start_without_postgres_takes_what_browsers_report(database_dsn:
     async with running_redirector(AWAY, journals, key, **SILENT) as one:
         assert (await beacon(one, report)).is_success
         assert len(conversions_in(one)) == 1
+
+
+async def test_an_id_that_may_be_under_a_new_key_is_asked_about_and_spoils_no_other(
+    database_dsn: str, journals: Path, key: str
+) -> None:
+    """While Postgres cannot be asked it is left out where others are ours; where none is, nothing can be said yet."""
+    await execute(database_dsn, NAME_THE_SHOP)
+    unheard = issued_under(7, b"s" * 32)
+    async with (
+        proxied(database_dsn) as (way, dsn),
+        running_redirector(dsn, journals, key, **SILENT, drain_seconds=0.2) as one,
+    ):
+        good = await click_id_of(one, (await one.issue())["code"])
+        assert problem(await beacon(one, SALE | {"click_ids": [unheard]})) == (422, "bad-signature", [])
+        await way.close()
+        answer = await beacon(one, SALE | {"click_ids": [unheard]})
+        assert problem(answer)[:2] == (503, "unavailable")
+        assert answer.headers["retry-after"] == "2"
+        assert (await beacon(one, SALE | {"click_ids": [unheard, good]})).is_success
+        (conversion,) = conversions_in(one)
+        assert len(conversion.touches) == 1
+
+
+async def test_an_id_under_a_key_made_a_moment_ago_is_ours(database_dsn: str, journals: Path, key: str) -> None:
+    """By a rotation that this redirector has not heard of."""
+    await execute(database_dsn, NAME_THE_SHOP)
+    async with running_redirector(database_dsn, journals, key, **SILENT) as one:
+        await eventually_async(one.signs, what="there is a key")
+        await execute(database_dsn, ROTATE)
+        assert (await beacon(one, SALE | {"click_ids": [issued_under(1, b"s" * 32)]})).is_success
 
 
 async def test_what_becomes_of_reports_is_counted(shared: RunningRedirector, click_id: str) -> None:

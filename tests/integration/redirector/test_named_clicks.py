@@ -4,7 +4,7 @@ import asyncio
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -14,27 +14,18 @@ import pytest
 
 from database.pool import open_pool
 from database.signing_keys import SigningKeyStore
-from link_events.click_ids import ClickIdIssuer, utc_day_of
-from link_events.identity import JournalId, Seq
 from link_events.signing import Keyring, SigningKeyId
-from link_events.streams import Partition
 from redirector.errors import KeyAwayError
 from redirector.signing.checking import LOOKS_APART, ClickIdCheck
 from redirector.signing.following import FollowedKeys
+from stage.click_ids import issued_under
 from stage.conversions import CONVERSION, click_id_of, event_ids
 from stage.proxy import proxied
 from stage.redirectors import RunningRedirector, running_redirector
 from stage.waiting import eventually_async
 
 ONE_BEAT: Final = timedelta(hours=1)
-JOURNAL: Final = JournalId(bytes.fromhex("00c0ffee00c0ffee"))
 PATH: Final = "/v1/conversions"
-
-
-def issued(key_id: int, secret: bytes, seq: int = 1) -> str:
-    """A click id under that key."""
-    issuer = ClickIdIssuer(SigningKeyId(key_id), secret, JOURNAL, 1)
-    return issuer.issue(Partition(0), Seq(seq), utc_day_of(datetime.now(UTC)))
 
 
 def with_bit_flipped(click_id: str, bit: int) -> str:
@@ -114,12 +105,12 @@ async def test_an_id_under_a_key_made_a_moment_ago_is_valid_at_once(
 ) -> None:
     """This redirector has not heard of the rotation: it asks, and also where it has just asked for nothing."""
     await eventually_async(redirector.signs, what="there is a key")
-    assert verdict(await report(redirector, issued(7, b"s" * 32)))[2] == "unknown_key"
+    assert verdict(await report(redirector, issued_under(7, b"s" * 32)))[2] == "unknown_key"
     async with signing_keys(database_dsn) as keys:
         await keys.rotate()
         ring = await keys.keyring()
     assert ring is not None
-    assert len(event_ids(await report(redirector, issued(1, ring.secret)))) == 1
+    assert len(event_ids(await report(redirector, issued_under(1, ring.secret)))) == 1
 
 
 async def test_without_postgres_an_unknown_key_is_no_bad_signature(database_dsn: str, journals: Path, key: str) -> None:
@@ -132,7 +123,7 @@ async def test_without_postgres_an_unknown_key_is_no_bad_signature(database_dsn:
         await report(redirector, good)
         await way.close()
         end = redirector.service.own.journal.end
-        rows = [{**CONVERSION, "click_ids": [one]} for one in (good, issued(7, b"s" * 32))]
+        rows = [{**CONVERSION, "click_ids": [one]} for one in (good, issued_under(7, b"s" * 32))]
         for body in (rows[1], {"rows": rows}):
             answer = await redirector.ask("POST", PATH, json=body)
             assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
@@ -171,7 +162,7 @@ async def test_ids_of_keys_that_never_were_cost_one_look_a_second() -> None:
     check = ClickIdCheck(keys, asyncio.get_running_loop().time)
     for _ in range(2):
         outcomes = await asyncio.gather(
-            *(check.named([issued(9, b"s" * 32, seq)]) for seq in range(1, 200)), return_exceptions=True
+            *(check.named([issued_under(9, b"s" * 32, seq)]) for seq in range(1, 200)), return_exceptions=True
         )
         assert {str(outcome).split()[-1] for outcome in outcomes} == {"unknown_key"}
     assert len(keys.looked_at_s) == 2
@@ -188,6 +179,6 @@ async def test_those_who_wait_for_a_look_that_fails_are_told_so(database_dsn: st
         check = ClickIdCheck(redirector.service.keys)
         way.freeze()
         async with asyncio.timeout(10):
-            unknown = issued(9, b"s" * 32)
+            unknown = issued_under(9, b"s" * 32)
             outcomes = await asyncio.gather(*(check.named([unknown]) for _ in range(50)), return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {KeyAwayError}
