@@ -28,6 +28,7 @@ from aggregator.clicks.store import ClickStore
 from aggregator.counts.store import CountsStore
 from aggregator.dead_letters.relaying import keep_relaying
 from aggregator.dead_letters.store import RelayStore
+from aggregator.explaining.store import ConversionStore
 from aggregator.journals.measuring import JournalMeasure
 from aggregator.journals.states import SILENT_AFTER
 from aggregator.journals.store import JournalStore
@@ -40,10 +41,11 @@ from aggregator.metrics import AggregatorMetrics
 from aggregator.programme.store import ProgrammeStore
 from aggregator.rates.store import RateStore
 from aggregator.raw_days.store import RawDayStore
-from aggregator.routes import changes, clicks, counts, journals, keys, programme, rates
+from aggregator.routes import changes, clicks, conversions, counts, journals, keys, programme, rates
 from aggregator.settings import AggregatorSettings
 from database.keys import KeyStore
 from database.pool import Pool, connected, open_pool
+from event_log.contract import EventLog
 from event_log.opening import dead_letter_topic, open_event_log
 from event_log.postgres import PostgresEventLog
 from http_api.access import Access
@@ -143,9 +145,7 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
     slices = [(stream, Partition(number)) for stream in Stream for number in range(settings.partitions)]
     leases = LeaseStore(upkeep, owner, settings.lease)
     keeper = LeaseKeeper(leases, slices, lambda slice_: PartitionConsumer(*slice_, parts), failures)
-    against = (settings.silent_after, settings.redirectors_expected)
-    standing = JournalMeasure(JournalStore(reading), metrics.journals, *against)
-    measuring = Measuring(StandingReader(reading), RawDayStore(reading), standing, event_log, metrics.standing)
+    measuring = _measuring(reading, event_log, metrics, settings)
     service = Service(build_public_app(reading, settings.silent_after), metrics, keeper, measuring)
     expiring = event_log if isinstance(event_log, PostgresEventLog) else None
     comparisons = ComparingStore(lambda: connected(comparing), workers=0, rows_max=ROWS_LOGGED_MAX)
@@ -180,6 +180,16 @@ async def running(settings: AggregatorSettings, failures: Failures) -> AsyncIter
             pool.terminate()
 
 
+def _measuring(
+    reading: Pool, event_log: EventLog, metrics: AggregatorMetrics, settings: AggregatorSettings
+) -> Measuring:
+    """What brings the gauges up to date."""
+    against = (settings.silent_after, settings.redirectors_expected)
+    journal_measure = JournalMeasure(JournalStore(reading), metrics.journals, *against)
+    stores = (StandingReader(reading), RawDayStore(reading), journal_measure, ConversionStore(reading))
+    return Measuring(*stores, event_log, metrics.standing, metrics.conversions)
+
+
 def build_public_app(pool: Pool, silent_after: timedelta = SILENT_AFTER) -> FastAPI:
     """The stats API."""
     app = DescribedApi(
@@ -195,6 +205,9 @@ def build_public_app(pool: Pool, silent_after: timedelta = SILENT_AFTER) -> Fast
     app.include_router(changes.changes_routes(changes.ChangesDesk(ChangesStore(pool, silent_after), access)))
     app.include_router(journals.journals_routes(journals.JournalsDesk(JournalStore(pool, silent_after), access)))
     app.include_router(programme.programme_routes(programme.ProgrammeDesk(ProgrammeStore(pool), access)))
+    app.include_router(
+        conversions.conversions_routes(conversions.ConversionsDesk(ConversionStore(pool, silent_after), access))
+    )
     app.include_router(rates.rates_routes(rates.RatesDesk(RateStore(pool), access)))
     app.include_router(keys.keys_routes(keys.KeysDesk(key_store, access)))
     return app

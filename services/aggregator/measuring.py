@@ -7,8 +7,9 @@ from datetime import UTC, datetime, time
 from typing import Final
 
 from aggregator.applying.store import StandingReader
+from aggregator.explaining.store import WAITING, ConversionStore, Waiting
 from aggregator.journals.measuring import JournalMeasure
-from aggregator.metrics import StandingMetrics
+from aggregator.metrics import ConversionMetrics, StandingMetrics
 from aggregator.raw_days.store import RawDayStore
 from database.pool import DatabaseAwayError
 from event_log.contract import EventLog, EventLogError
@@ -26,8 +27,10 @@ class Measuring:
     standings: StandingReader
     raw_days: RawDayStore
     journals: JournalMeasure
+    conversions: ConversionStore
     event_log: EventLog
     gauges: StandingMetrics
+    waiting: ConversionMetrics
 
     async def refresh(self) -> None:
         """Measure once, as far as Postgres and the log answer."""
@@ -54,7 +57,14 @@ class Measuring:
         kept_from = await self.raw_days.kept_from()
         self.gauges.raw_kept_from.set(datetime.combine(kept_from, time(), UTC).timestamp())
         await self.journals.refresh()
+        self._show_waiting(await self.conversions.waiting())
         return {stream: await self.standings.standings(stream) for stream in Stream}
+
+    def _show_waiting(self, waiting: Waiting) -> None:
+        for state in WAITING:
+            self.waiting.waiting.labels(state).set(waiting.by_state.get(state, 0))
+        self.waiting.marked.set(waiting.marks)
+        self.waiting.oldest_mark.set(waiting.oldest_mark_s)
 
     async def _measure_lag(self, standings: Mapping[Stream, Mapping[Partition, Offset]]) -> None:
         for stream, next_offsets in standings.items():

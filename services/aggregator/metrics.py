@@ -125,6 +125,24 @@ class StandingMetrics:
         )
 
 
+class ConversionMetrics:
+    """What conversions wait for; read from Postgres likewise."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.marked = Gauge(
+            "advolink_conversions_marked", "Marks of conversions that are to be attributed.", registry=registry
+        )
+        self.oldest_mark = Gauge(
+            "advolink_oldest_mark_age_seconds", "How long the oldest of them has been waiting.", registry=registry
+        )
+        self.waiting = Gauge(
+            "advolink_conversions_waiting",
+            "Conversions that wait for a click (`pending_click`) or a rate (`unknown_currency`).",
+            ["state"],
+            registry=registry,
+        )
+
+
 class CheckingMetrics:
     """What the running check finds. Each aggregator tells of what falls to it: add them up."""
 
@@ -220,6 +238,7 @@ class AggregatorMetrics:
         self.registry = CollectorRegistry()
         self.applying = ApplyingMetrics(self.registry)
         self.standing = StandingMetrics(self.registry)
+        self.conversions = ConversionMetrics(self.registry)
         self.checking = CheckingMetrics(self.registry)
         self.journals = JournalMetrics(self.registry)
         self.attributing = AttributingMetrics(self.registry)

@@ -27,7 +27,7 @@ _PROBLEM: Final[Schema] = {
         "title": {"type": "string", "description": "The status in words."},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "What was wrong, for a person."},
-        "why": {"type": "string", "description": "Of a click that is not there: a word that says why."},
+        "why": {"type": "string", "description": "Of a click or a conversion that is not there: a word that says why."},
         "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
     },
 }

@@ -15,7 +15,7 @@ from database.keys import Scope
 from http_api.management import management_app
 from http_api.problems import ProblemKind
 from link_events.periods import Granularity
-from link_events.reasons import ActivityKind, LinkState, Reason, Verdict
+from link_events.reasons import ActivityKind, ConversionState, LinkState, Model, Reason, TouchOutcome, Verdict, Via
 from redirector.codes import RESERVED
 from redirector.conversions.answers import Answer
 from redirector.imports.lines import ImportFormat, RefusedLine
@@ -105,6 +105,10 @@ def test_a_section_names_every_refusal_of_its_own(name: str, operation: Mapping[
         CountsTable,
         Answer,
         ActivityKind,
+        ConversionState,
+        TouchOutcome,
+        Model,
+        Via,
     ],
     ids=lambda words: words.__name__,
 )

@@ -1,4 +1,4 @@
-"""Why an event is not among the raw clicks, from what is known of it. Pure."""
+"""Why an event is not among the raw clicks, or the conversions, from what is known of it. Pure."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,16 +9,18 @@ from aggregator.journals.states import KnownJournal
 from aggregator.raw_days.horizon import KEPT_FROM_EVER
 from link_events.identity import Origin, Seq
 from link_events.reasons import DeadLetterEnd, DeadLetterReason, HoleKind
+from link_events.streams import Stream
 
 
 class Absence(StrEnum):
-    """Why there is no such click."""
+    """Why there is no such click, or conversion."""
 
     UNKNOWN_JOURNAL = "unknown_journal"
     NOT_APPLIED = "not_applied"
     MISSING = "missing"
     DEAD_LETTER = "dead_letter"
     NO_CLICK = "no_click"
+    NO_CONVERSION = "no_conversion"
     LET_GO = "let_go"
 
 
@@ -35,7 +37,7 @@ class DeadEvent:
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """What is known of an event that is no raw click.
+    """What is known of an event that is no raw click, or no conversion.
 
     `applied_to` is how far its journal is applied in its partition, and when that was captured; None: not at all.
     """
@@ -58,6 +60,13 @@ def why_absent(known: Whereabouts) -> tuple[Absence, str]:
         return Absence.MISSING, _missing(known.hole)
     if known.hole is not None or (known.dead is not None and known.dead.closed_as is DeadLetterEnd.DISCARDED):
         return Absence.DEAD_LETTER, _dead(known.dead)
+    return _applied(known)
+
+
+def _applied(known: Whereabouts) -> tuple[Absence, str]:
+    if known.origin.stream is Stream.CONVERSIONS:  # which are kept for ever
+        others = "a reversal, a heartbeat or its journal's last word"
+        return Absence.NO_CONVERSION, f"it was applied and is no conversion, but {others}"
     if known.kept_from == KEPT_FROM_EVER:
         return Absence.NO_CLICK, "it was applied and is no click, but a heartbeat or its journal's last word"
     clicks = f"a click of before {known.kept_from}, whose raw form was let go"

@@ -62,7 +62,7 @@ class ClickStore:
         async with snapshot(self._pool, self._silent_after, hold_raw=True) as (connection, freshness):
             row = await connection.fetchrow(_SQL["click_by_origin"], origin.journal, origin.partition, origin.seq)
             if row is None:
-                return await _whereabouts(connection, origin)
+                return await whereabouts(connection, origin)
             changes = await changes_of(connection, origin)
             return ExplainedClick(dict(row), changes, await _places(connection, dict(row), freshness), freshness)
 
@@ -89,7 +89,8 @@ async def _places(connection: Connection, click: Mapping[str, Any], freshness: F
     return places(click, numbers, freshness.programme.calendar)
 
 
-async def _whereabouts(connection: Connection, origin: Origin) -> Whereabouts:
+async def whereabouts(connection: Connection, origin: Origin) -> Whereabouts:
+    """What is known of an event that is not stored as what it was asked for, as the caller's transaction sees it."""
     place = (origin.journal, origin.stream, origin.partition)
     mark = await connection.fetchrow(_SQL["watermark_of"], *place)
     dead = await connection.fetchrow(_SQL["dead_letter_of"], *place, origin.seq)
