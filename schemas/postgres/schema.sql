@@ -35,6 +35,15 @@ CREATE TABLE customer_key (
     CONSTRAINT customer_key_secret_check CHECK (length(secret) = 32)
 );
 
+-- writer: the command `advolink customers erase`. Customers that were forgotten: when, why, and how much was theirs.
+-- Nothing tells whom.
+CREATE TABLE customer_erasure (
+    erased_at timestamptz NOT NULL DEFAULT now(),
+    why text NOT NULL,
+    conversions bigint NOT NULL,
+    events bigint NOT NULL
+);
+
 -- writer: the aggregator's programme API. One row. By whose money and which model conversions are credited, which touches may
 -- earn, how long a click is waited for, and from where browsers may report. Windows are in seconds, the second by kind.
 CREATE TABLE programme (

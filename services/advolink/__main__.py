@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "check": "aggregator.checking.commands:check",
     "rebuild": "aggregator.rebuilding.commands:rebuild",
     "rates": "aggregator.rates.commands:rates_group",
+    "customers": "aggregator.customers.commands:customers_group",
     "migrate": "event_log.commands:migrate",
     "topics": "event_log.commands:topics_group",
     "keys": ("database.commands:keys_group", "redirector.signing.commands:keys_group"),
