@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from aggregator.counts.asking import Cut, Days, GroupBy, cut_days
+from aggregator.counts.under_model import Row, days_of_advocate, results_grouped, results_of_advocate, with_results
 from aggregator.freshness.store import Freshness, snapshot
 from aggregator.journals.states import SILENT_AFTER
 from database.pool import Connection, Pool, only_row
 from database.queries import load_queries
 from link_events.identity import AdvocateId, Code, LinkId
 from link_events.periods import Granularity, Period, period_of
+from link_events.reasons import Model
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -70,33 +72,57 @@ class CountsStore:
         self._pool = pool
         self._silent_after = silent_after
 
-    async def of_advocate(self, advocate_id: AdvocateId, days: Days, granularity: Granularity) -> CountsAnswer | None:
-        """One advocate's counts; None where there is no such advocate. Periods without any are left out."""
+    async def of_advocate(
+        self, advocate_id: AdvocateId, days: Days, granularity: Granularity, *, model: Model | None = None
+    ) -> CountsAnswer | None:
+        """One advocate's counts; None where there is no such advocate. Periods without any are left out.
+
+        With a `model`, results are those under it.
+        """
         async with snapshot(self._pool, self._silent_after) as (connection, freshness):
             if not await connection.fetchval(_SQL["advocate_exists"], advocate_id):
                 return None
-            if granularity is Granularity.QUARTER and days.everything:
+            if granularity is Granularity.QUARTER and days.everything and model is None:
                 return CountsAnswer(await _whole_quarters(connection, advocate_id, freshness), freshness)
-            stored = await _days(connection, "advocate_stored_days", advocate_id)
+            if model is None:
+                stored = await _days(connection, "advocate_stored_days", advocate_id)
+            else:
+                stored = await days_of_advocate(connection, model, advocate_id)
             cut = cut_days(days, stored, granularity, freshness.programme.calendar)
             if cut is None:
                 return CountsAnswer([], freshness)
-            rows = await connection.fetch(_SQL["advocate_periods"], advocate_id, cut.first, cut.last, cut.starts)
-        return CountsAnswer([_row(dict(row), cut) for row in rows], freshness)
+            values = (advocate_id, cut.first, cut.last, cut.starts)
+            rows: Sequence[Row] = [dict(row) for row in await connection.fetch(_SQL["advocate_periods"], *values)]
+            if model is not None:
+                rows = with_results(rows, await results_of_advocate(connection, model, advocate_id, cut), None)
+        return CountsAnswer([_row(row, cut) for row in rows], freshness)
 
     async def grouped(
-        self, group_by: GroupBy, days: Days, granularity: Granularity, after: After | None, rows_max: int
+        self,
+        group_by: GroupBy,
+        days: Days,
+        granularity: Granularity,
+        after: After | None,
+        rows_max: int,
+        *,
+        model: Model | None = None,
     ) -> CountsAnswer:
-        """Everybody's counts in the order of the key, at most `rows_max` rows after `after`."""
+        """Everybody's counts in the order of the key, at most `rows_max` rows after `after`.
+
+        With a `model`, results are those under it.
+        """
         async with snapshot(self._pool, self._silent_after) as (connection, freshness):
             stored = await _days(connection, "stored_days")
             cut = cut_days(days, stored, granularity, freshness.programme.calendar)
             if cut is None:
                 return CountsAnswer([], freshness)
-            key, place = _after(group_by, after, cut)
+            page = (*_after(group_by, after, cut), rows_max + 1)
             query = _SQL["by_advocate" if group_by is GroupBy.ADVOCATE else "by_link"]
-            rows = await connection.fetch(query, cut.first, cut.last, cut.starts, key, place, rows_max + 1)
-        return CountsAnswer([_row(dict(row), cut) for row in rows[:rows_max]], freshness, more=len(rows) > rows_max)
+            values = (cut.first, cut.last, cut.starts, *page)
+            rows: Sequence[Row] = [dict(row) for row in await connection.fetch(query, *values)]
+            if model is not None:
+                rows = with_results(rows, await results_grouped(connection, model, group_by, cut, page), group_by)
+        return CountsAnswer([_row(row, cut) for row in rows[:rows_max]], freshness, more=len(rows) > rows_max)
 
 
 def _after(group_by: GroupBy, after: After | None, cut: Cut) -> tuple[str | int, int]:

@@ -35,6 +35,10 @@ from link_events.reasons import Model
 
 AdvocateIdText = Annotated[str, Path(pattern=f"^{ADVOCATE_ID_PATTERN}$")]
 
+AskedModel = Annotated[
+    Model | None, Query(description="The attribution model to credit conversions by; the programme's unless set.")
+]
+
 
 class CountsRowOut(BaseModel):
     """Counts of one period. Verdicts add up: raw = counted + not counted + review.
@@ -75,7 +79,7 @@ class CreditedOut(AnswerOut):
     """How conversions are credited in the numbers of an answer."""
 
     currency: str = Field(description="The programme's; every `value_minor` is in its minor units.")
-    model: Model = Field(description="The attribution model that the programme's counts use.")
+    model: Model = Field(description="The attribution model: the programme's, unless another was asked for.")
 
 
 class AdvocateCountsOut(CreditedOut):
@@ -120,16 +124,18 @@ def counts_routes(desk: CountsDesk) -> APIRouter:
         granularity: Granularity = Granularity.DAY,
         first: FromDay = None,
         last: ToDay = None,
+        model: AskedModel = None,
     ) -> AdvocateCountsOut:
         """By local day, week or quarter, or in total. Periods without anything are left out."""
-        answer = await desk.store.of_advocate(AdvocateId(advocate_id), asked_days(first, last), granularity)
+        days = asked_days(first, last)
+        answer = await desk.store.of_advocate(AdvocateId(advocate_id), days, granularity, model=model)
         if answer is None:
             raise not_found(f"advocate {advocate_id}")
         return AdvocateCountsOut(
             advocate_id=advocate_id,
             granularity=granularity,
             rows=[CountsRowOut(**_fields(row, granularity)) for row in answer.rows],
-            **credited_fields(answer.freshness, last),
+            **credited_fields(answer.freshness, last, model),
         )
 
     @router.get("/counts", operation_id="counts", summary="Everybody's counts", responses=NEXT_PAGE)
@@ -142,12 +148,14 @@ def counts_routes(desk: CountsDesk) -> APIRouter:
         granularity: Granularity = Granularity.TOTAL,
         first: FromDay = None,
         last: ToDay = None,
+        model: AskedModel = None,
         limit: Limit = ROWS_DEFAULT,
         cursor: Cursor = None,
     ) -> CountsOut:
         """Grouped by advocate or link, in the order of their ids; `Link` and `next_cursor` lead to the next page."""
         after = _after(cursor, group_by) if cursor else None
-        answer = await desk.store.grouped(group_by, asked_days(first, last), granularity, after, limit)
+        days = asked_days(first, last)
+        answer = await desk.store.grouped(group_by, days, granularity, after, limit, model=model)
         next_cursor = _next_cursor(answer, group_by)
         link_next(request, response, next_cursor)
         return CountsOut(
@@ -155,7 +163,7 @@ def counts_routes(desk: CountsDesk) -> APIRouter:
             granularity=granularity,
             rows=[GroupedRowOut(**_fields(row, granularity), **_keys(row)) for row in answer.rows],
             next_cursor=next_cursor,
-            **credited_fields(answer.freshness, last),
+            **credited_fields(answer.freshness, last, model),
         )
 
     return router
@@ -177,13 +185,13 @@ def _next_cursor(answer: CountsAnswer, group_by: GroupBy) -> str | None:
     return write_cursor([key, last.period.start.isoformat()])
 
 
-def credited_fields(freshness: Freshness, last_day: date | None) -> Mapping[str, Any]:
-    """What `CreditedOut` needs."""
+def credited_fields(freshness: Freshness, last_day: date | None, model: Model | None = None) -> Mapping[str, Any]:
+    """What `CreditedOut` needs; `model` is the one that was asked for."""
     programme = freshness.programme
     return {
         **freshness_fields(freshness, last_day),
         "currency": programme.currency,
-        "model": programme.attribution_model,
+        "model": model or programme.attribution_model,
     }
 
 
