@@ -173,7 +173,7 @@ async def test_ids_of_keys_that_never_were_cost_one_look_a_second() -> None:
 async def test_rows_of_one_request_wait_for_one_look_together(redirector: RunningRedirector) -> None:
     """However many of them name keys that never were."""
     await eventually_async(redirector.signs, what="there is a key")
-    rows = [{**CONVERSION, "click_ids": [issued(9, b"s" * 32, seq)]} for seq in range(1, 200)]
+    rows = [{**CONVERSION, "click_ids": [issued_under(9, b"s" * 32, seq)]} for seq in range(1, 200)]
     async with asyncio.timeout(10):
         told = (await redirector.ask("POST", PATH, json={"rows": rows})).json()["rows"]
     assert [row["detail"] for row in told] == ["unknown_key"] * len(rows)
