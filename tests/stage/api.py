@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import httpx2
@@ -55,12 +56,20 @@ class Api:
             what=f"counts are complete through {now.isoformat()}",
         )
 
+    def pages_may_report(self, origin: str) -> None:
+        """Wait until the redirector knows that the programme names the pages of `origin`."""
+        eventually(lambda: self._takes_reports(origin), what=f"pages of {origin} may report")
+
     def issue(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Issue a link."""
         answer = self.redirector.post("/v1/links", json=body)
         answer.raise_for_status()
         link: dict[str, Any] = answer.json()
         return link
+
+    def _takes_reports(self, origin: str) -> bool:
+        answer = self.redirector.post("/v1/beacon", content=b"{}", headers={"Origin": origin})
+        return answer.status_code != HTTPStatus.FORBIDDEN
 
     def _complete_through(self) -> datetime:
         try:

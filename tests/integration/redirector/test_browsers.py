@@ -20,6 +20,7 @@ from link_events.reasons import Via
 from redirector.routes.browsers import BEACON_BYTES_MAX, BROWSER_TOUCHES_MAX, PIXEL
 from stage.click_ids import issued_under
 from stage.conversions import click_id_of, facts_in
+from stage.journals import append_until_full
 from stage.proxy import proxied
 from stage.redirectors import RunningRedirector, running_redirector
 from stage.sql import execute
@@ -32,8 +33,9 @@ SALE: Final[dict[str, Any]] = {"source": "shop", "kind": "sale", "external_id": 
 KEY: Final = ConversionKey("shop", "sale", "A-1001")
 MONEY: Final[dict[str, Any]] = {"value_minor": 4990, "currency": "EUR"}
 FORGED: Final = "A" * 40
+MEBIBYTE: Final = 2**20
 AWAY: Final = "postgresql://127.0.0.1:1/nowhere"
-SILENT: Final = {"heartbeat_interval": timedelta(hours=1)}
+SILENT: Final[dict[str, Any]] = {"heartbeat_interval": timedelta(hours=1)}
 NAME_THE_SHOP: Final = "UPDATE programme SET browser_origins = '{https://shop.example.com}'"
 ROTATE: Final = "INSERT INTO signing_key (key_id, generation, secret) VALUES (1, 1, repeat('s', 32)::bytea)"
 TAKE_MONEY: Final = "UPDATE programme SET browser_money = true"
@@ -315,6 +317,21 @@ async def test_a_start_without_postgres_takes_what_browsers_report(database_dsn:
     async with running_redirector(AWAY, journals, key, **SILENT) as one:
         assert (await beacon(one, report)).is_success
         assert len(conversions_in(one)) == 1
+
+
+async def test_a_full_journal_takes_no_report(database_dsn: str, journals: Path, key: str) -> None:
+    """Whatever the policy for redirects is; the picture is one all the same."""
+    await execute(database_dsn, NAME_THE_SHOP)
+    sizes = {"journal_segment_bytes": MEBIBYTE, "journal_bytes_max": 5 * MEBIBYTE, "drain_seconds": 0.2}
+    async with running_redirector(database_dsn, journals, key, **SILENT, **sizes) as one:
+        click = await click_id_of(one, (await one.issue())["code"])
+        for size in (60_000, 1_000, 300):
+            await append_until_full(one.service.own.journal, "x" * size)
+        end = one.service.own.journal.end
+        assert problem(await beacon(one, SALE | {"click_ids": [click]}))[:2] == (503, "journal-full")
+        picture = await pixel(one, [click])
+        assert (picture.status_code, picture.content) == (503, PIXEL)
+        assert one.service.own.journal.end == end
 
 
 async def test_an_id_that_may_be_under_a_new_key_is_asked_about_and_spoils_no_other(
