@@ -2,7 +2,7 @@
 #
 # make setup PYTHON=/path/to/python3   chooses the Python of a new .venv (else tools/find-python does)
 # make chaos MINUTES=30 SEED=7 LOG=kafka FAULTS=15 WORKERS=2   docs/chaos.md explains them; without them: 5, 1, kafka, 0, 1
-# make load MINUTES=10 WORKERS=2       likewise; needs wrk, and some gigabytes
+# make load MINUTES=10 WORKERS=2       likewise; needs wrk, and up to 60 MB of disk a second
 # make test ARGS='-k journal'          tests run in several processes; with ARGS='-n 0' in one, as a debugger (--pdb) needs it
 # make run ARGS='--workers 1'          ARGS reaches the command behind run, run-kafka, test, test-long, test-all, bench and lock
 

@@ -28,6 +28,15 @@ class Unknown(StrEnum):
     """Postgres could not be asked: 503."""
 
 
+class TurnedAway(StrEnum):
+    """Why a request that reports something is answered 503."""
+
+    KEY_AWAY = "key_away"
+    """A key is missing that it needs."""
+    JOURNAL_FULL = "journal_full"
+    """Not all of it could be journaled."""
+
+
 class RedirectMetrics:
     """What becomes of requests for links."""
 
@@ -151,6 +160,13 @@ class IntakeMetrics:
         self.activities = AnswersGiven(
             "advolink_activities_received", "Activities that were reported, by what was answered.", registry
         )
+        turned_away = Counter(
+            "advolink_reports_turned_away",
+            "Requests that report something and were answered 503, by why. They have to be sent again.",
+            ["why"],
+            registry=registry,
+        )
+        self.turned_away = {why: turned_away.labels(why) for why in TurnedAway}
 
 
 class JournalMetrics:

@@ -21,7 +21,7 @@ from event_log.settings import EventLogSettings, KafkaSettings
 from http_api.settings import ServiceSettings
 from link_events.click_ids import CLICK_ID_NAME, ClickIdOutcome
 from link_events.reasons import DeadLetterReason, HoleKind, NetworkFact, StopReason
-from redirector.metrics import Unknown
+from redirector.metrics import TurnedAway, Unknown
 from redirector.self_clicks.own_clicks import COOKIE_NAME
 from redirector.settings import FullPolicy
 from stage.generated import METRICS, OPERATIONS, SETTINGS, metric_names, tables_in, variables, with_current_tables
@@ -148,6 +148,7 @@ WORDS: Final = (
     SigningKeyState,
     StopReason,
     Unknown,
+    TurnedAway,
 )
 
 

@@ -26,7 +26,7 @@ def _kafka_can_be_had() -> None:
 @pytest.mark.parametrize("workers", [2])
 def test_at_full_load_with_the_broker_killed_each_redirect_is_one_click(tmp_path: Path, workers: int) -> None:
     """Accepted ≤ raw ≤ accepted + under way at the end; none refused, broken off or unrecorded."""
-    with loaded_stack(tmp_path, workers) as up:
+    with loaded_stack(tmp_path, workers, SECONDS) as up:
         outcome = put_under_full_load(up, SECONDS)
     assert outcome.is_settled, str(outcome)
     assert outcome.kills >= 2

@@ -1,4 +1,7 @@
-"""No address is stored (guarantee 8): a thousand clients click, and no disk holds any of their addresses afterwards."""
+"""No address is stored (guarantee 8): a thousand clients click, and no disk holds any of their addresses afterwards.
+
+Nor what customers are called: here by addresses, which the same search finds.
+"""
 
 import http.client
 import itertools
@@ -16,6 +19,7 @@ import pytest
 from event_log.settings import EventLogKind
 from local.postgres.home import ROOTS_HOMES
 from stage.api import Api
+from stage.conversions import CONVERSION
 from stage.events import BROWSER
 from stage.known_addresses import IPV4, IPV6, PEERS, Address, found_below, found_in, some
 from stage.sql import fetch
@@ -33,6 +37,7 @@ STRANGE_METHODS: Final = ("GET", "GET", "GET", "HEAD")
 PEER_ADDRESSES: Final = some(PEERS, 150, seed=1)
 IPV4_ADDRESSES: Final = some(IPV4, 450, seed=2)
 IPV6_ADDRESSES: Final = some(IPV6, 300, seed=3)
+CUSTOMERS: Final = [*some(IPV4, 30, seed=6), *some(IPV6, 30, seed=7)]
 SPOOFED_ADDRESSES: Final = [*some(IPV4, 50, seed=4), *some(IPV6, 50, seed=5)]
 
 
@@ -97,6 +102,25 @@ def make_it_complain(up: Up, code: str) -> None:
 HOSTILE_CLICKS: Final = 4
 
 
+def report_customers(api: Api) -> None:
+    """Each known customer converts; some of what is reported of them is refused."""
+    rows = [
+        CONVERSION | {"external_id": f"A-{number}", "customer_id": str(customer)}
+        for number, customer in enumerate(CUSTOMERS)
+    ]
+    for row in rows[:10]:
+        assert api.redirector.post("/v1/conversions", json=row).status_code == HTTPStatus.ACCEPTED
+    told = api.redirector.post("/v1/conversions", json={"rows": [*rows[10:], rows[0] | {"time": "soon"}]}).json()[
+        "rows"
+    ]
+    assert [row["status"] for row in told] == ["received"] * (len(rows) - 10) + ["invalid"]
+    customer = str(CUSTOMERS[0])
+    for body in (rows[0] | {"click_ids": [customer]}, {"customer_id": customer}, rows[0] | {customer: 1}):
+        assert api.redirector.post("/v1/conversions", json=body).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    broken = f'{{"customer_id": "{customer}"'
+    assert api.redirector.post("/v1/conversions", content=broken).status_code >= HTTPStatus.BAD_REQUEST
+
+
 def salt_is_shared(up: Up) -> bool:
     metrics = httpx2.get(f"{up.content['redirector_management']}/metrics", timeout=5).text
     return "advolink_visitor_salt_local 0.0" in metrics
@@ -124,6 +148,7 @@ async def test_no_address_is_on_any_disk(tmp_path: Path, kind: EventLogKind) -> 
                 code = api.issue({"advocate_id": "ada", "destination": "https://example.com/"})["code"]
                 clicks = click_as_everybody(up, code)
                 make_it_complain(up, code)
+                report_customers(api)
                 with closing(connected(up)) as connection:
                     planted = {"User-Agent": f"planted {PLANTED}", "X-Forwarded-For": str(IPV4_ADDRESSES[0])}
                     assert click(connection, "GET", f"/{code}", planted) == HTTPStatus.FOUND
@@ -134,6 +159,8 @@ async def test_no_address_is_on_any_disk(tmp_path: Path, kind: EventLogKind) -> 
                 " count(*) FILTER (WHERE networks = '{unresolved}') FROM click",
             )
             assert tuple(rows[0]) == (clicks + HOSTILE_CLICKS + 1, clicks + 1, clicks + 1, False, HOSTILE_CLICKS)
+            told_apart = await fetch(up.content["postgres_dsn"], "SELECT count(DISTINCT customer) FROM conversion")
+            assert told_apart[0][0] == len(CUSTOMERS)
             assert up.stop() == 0
             assert "Invalid HTTP request received" in up.log("redirector")  # it has complained
             assert "and comes from no trusted proxy" in up.log("redirector")

@@ -34,8 +34,11 @@ LINKS: Final = 240
 WELL_SECONDS: Final = 20
 """How long the broker is left alone after it is ready."""
 
-CAUGHT_UP_SECONDS_MAX: Final = 1_200
+CAUGHT_UP_SECONDS_MAX: Final = 3_600
 """Redirects may be several times as fast as counts on a machine that has to do both."""
+
+REDIRECTS_PER_SECOND_MAX: Final = 60_000
+EVENT_BYTES_MAX: Final = 1_000
 
 UNRECORDED: Final = "advolink_clicks_unrecorded_total"
 
@@ -136,11 +139,17 @@ def _sum_of(metric: str, management_url: str) -> int:
 
 
 @contextmanager
-def loaded_stack(folder: Path, workers: int) -> Iterator[Up]:
-    """A stack on a Kafka of its own."""
+def loaded_stack(folder: Path, workers: int, seconds: int) -> Iterator[Up]:
+    """A stack on a Kafka of its own, whose journals have room for all of a load that long.
+
+    Much more is asked for than a broker that is killed all the time can take. We leave room for that, as an operator
+    has to for as long as it may be away; and what was shipped need not be kept.
+    """
     need(Requirement.WRK, present=shutil.which("wrk") is not None, reason="wrk is not installed")
     options = ("--log=kafka", f"--workers={workers}")
-    with data_directory(folder) as directory, started_up(directory, *options) as up:
+    bytes_max = REDIRECTS_PER_SECOND_MAX * EVENT_BYTES_MAX * seconds
+    room = {"ADVOLINK_REDIRECTOR_JOURNAL_BYTES_MAX": str(bytes_max), "ADVOLINK_REDIRECTOR_JOURNAL_RETENTION": "PT0S"}
+    with data_directory(folder) as directory, started_up(directory, *options, environment=room) as up:
         up.until_up()
         yield up
 
@@ -151,8 +160,12 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--workers", type=int, required=True)
     told = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="advolink-load-") as folder, loaded_stack(Path(folder), told.workers) as up:
-        outcome = put_under_full_load(up, round(told.minutes * 60))
+    seconds = round(told.minutes * 60)
+    with (
+        tempfile.TemporaryDirectory(prefix="advolink-load-") as folder,
+        loaded_stack(Path(folder), told.workers, seconds) as up,
+    ):
+        outcome = put_under_full_load(up, seconds)
     sys.stdout.write(f"{outcome}\n")
     return 0 if outcome.is_settled else 1
 

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from link_events.click_ids import ClickIdOutcome
@@ -20,14 +21,17 @@ from redirector.conversions.reading import (
     reversal_of,
 )
 from redirector.customers.following import FollowedCustomerKey
-from redirector.errors import BadClickIdError
-from redirector.journal.journal import utc_now
-from redirector.metrics import AnswersGiven, IntakeMetrics
+from redirector.errors import BadClickIdError, KeyAwayError
+from redirector.journal.journal import JournalFullError, utc_now
+from redirector.metrics import AnswersGiven, IntakeMetrics, TurnedAway
 from redirector.recording import Recorder
 from redirector.signing.checking import ClickIdCheck
 
-TURN_ROWS: Final = 50
-"""Rows that are read, or journaled in one write, before others have their turn: about half a millisecond."""
+TURN: Final = timedelta(milliseconds=1)
+"""How long rows are read before others have their turn: a row may name two hundred clicks, or none."""
+
+WRITE_ROWS: Final = 50
+"""Rows that are journaled in one write, likewise: about half a millisecond."""
 
 ReadRow = Callable[[object], Awaitable[Fact]]
 
@@ -59,7 +63,8 @@ class Intake:
 
     async def take_conversions(self, rows: Sequence[object]) -> list[RowAnswer]:
         """Conversions, from a system of the company's."""
-        return await self._take(rows, self.read_conversion, self._metrics.conversions)
+        read = partial(self._read_conversion, asked_at_s=self._click_ids.now_s())
+        return await self._take(rows, read, self._metrics.conversions)
 
     async def take_reversals(self, rows: Sequence[object]) -> list[RowAnswer]:
         """Reversals of conversions, those that have yet to be reported too."""
@@ -69,17 +74,11 @@ class Intake:
         """Activities of advocates."""
         return await self._take(rows, self._read_activity, self._metrics.activities)
 
-    async def read_conversion(self, row: object, via: Via = Via.API) -> Conversion:
-        """The conversion that `row` reports, checked.
-
-        Raises:
-            RefusedRowError: it is none that could be taken.
-            KeyAwayError: a key is missing that it needs.
-        """
+    async def _read_conversion(self, row: object, asked_at_s: float) -> Conversion:
         said = read_row(row, ConversionIn)
         expect_takeable(said, self._now())
         customer = None if said.customer_id is None else self._customers.hashed(said.customer_id)
-        return conversion_of(said, await self._touches(said.click_ids), customer, via)
+        return conversion_of(said, await self._touches(said.click_ids, asked_at_s), customer, Via.API)
 
     async def _read_reversal(self, row: object) -> Reversal:
         return reversal_of(read_row(row, ReversalIn), self._now())
@@ -87,9 +86,9 @@ class Intake:
     async def _read_activity(self, row: object) -> Activity:
         return activity_of(read_row(row, ActivityIn), self._now())
 
-    async def _touches(self, click_ids: Sequence[str]) -> Sequence[NamedTouch]:
+    async def _touches(self, click_ids: Sequence[str], asked_at_s: float) -> Sequence[NamedTouch]:
         try:
-            return await self._click_ids.named(click_ids)
+            return await self._click_ids.named(click_ids, asked_at_s)
         except BadClickIdError as error:
             place = f"click_ids/{error.index}"
             if error.outcome is ClickIdOutcome.MALFORMED:
@@ -97,20 +96,33 @@ class Intake:
             raise RefusedRowError(Refused(Answer.BAD_SIGNATURE, [Fault(place, error.outcome)])) from error
 
     async def _take(self, rows: Sequence[object], read: ReadRow, given: AnswersGiven) -> list[RowAnswer]:
+        try:
+            answers = await self._answers(rows, read)
+        except KeyAwayError:
+            self._metrics.turned_away[TurnedAway.KEY_AWAY].inc()
+            raise
+        except JournalFullError:
+            self._metrics.turned_away[TurnedAway.JOURNAL_FULL].inc()
+            raise
+        given.note(answer.answer for answer in answers)
+        return answers
+
+    async def _answers(self, rows: Sequence[object], read: ReadRow) -> list[RowAnswer]:
         """All rows are read before any is journaled; between turns, redirects go on."""
         found: list[Fact | Refused] = []
+        clock_s = asyncio.get_running_loop().time
+        turn_ends_s = clock_s() + TURN.total_seconds()
         for row in rows:
             try:
                 found.append(await read(row))
             except RefusedRowError as error:
                 found.append(error.refused)
-            if len(found) % TURN_ROWS == 0:
+            if clock_s() >= turn_ends_s:
                 await asyncio.sleep(0)
+                turn_ends_s = clock_s() + TURN.total_seconds()
         facts = [one for one in found if not isinstance(one, Refused)]
         received = [
-            await self._recorder.keep(facts[start : start + TURN_ROWS]) for start in range(0, len(facts), TURN_ROWS)
+            await self._recorder.keep(facts[start : start + WRITE_ROWS]) for start in range(0, len(facts), WRITE_ROWS)
         ]
         ids = iter([origin.event_id for origins in received for origin in origins])
-        answers: list[RowAnswer] = [one if isinstance(one, Refused) else Received(next(ids)) for one in found]
-        given.note(one.answer for one in answers)
-        return answers
+        return [one if isinstance(one, Refused) else Received(next(ids)) for one in found]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidato
 from database.keys import LiveKey, Scope
 from http_api.access import Access
 from http_api.openapi import RETRY_AFTER, Responses, Schema, problem
-from http_api.problems import FieldError, ProblemError, ProblemKind, away
+from http_api.problems import RETRY_AFTER_S, FieldError, ProblemError, ProblemKind, away
 from link_events.identity import EventId
 from redirector.conversions.answers import Answer, Received, Refused, RowAnswer
 from redirector.conversions.intake import Intake
@@ -158,7 +158,9 @@ async def _taken(take: Take, rows: Sequence[object]) -> list[RowAnswer]:
     except KeyAwayError as error:
         raise away(str(error)) from error
     except JournalFullError as error:
-        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, ProblemKind.JOURNAL_FULL, str(error)) from error
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        full = ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, ProblemKind.JOURNAL_FULL, str(error), headers=headers)
+        raise full from error
 
 
 def _one(answer: RowAnswer) -> Response:

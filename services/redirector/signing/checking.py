@@ -30,10 +30,15 @@ class ClickIdCheck:
         self._looked_at_s = -LOOKS_APART.total_seconds()
         self._got_through = False
 
-    async def named(self, texts: Sequence[str]) -> tuple[NamedTouch, ...]:
+    def now_s(self) -> float:
+        """This moment, for `named`."""
+        return self._monotonic_s()
+
+    async def named(self, texts: Sequence[str], asked_at_s: float | None = None) -> tuple[NamedTouch, ...]:
         """The clicks that `texts` name, in the order of their origins, each once.
 
-        An id of a key that we have not heard of may be one of a rotation that others have: the keys are asked for.
+        An id of a key that we have not heard of may be one of a rotation that others have: the keys are looked at,
+        unless they were since `asked_at_s`. Who has ids of many rows to ask about names one moment for all of them.
 
         Raises:
             BadClickIdError: one of them is no id that is valid.
@@ -46,7 +51,7 @@ class ClickIdCheck:
         except BadClickIdError as error:
             if error.outcome is not ClickIdOutcome.UNKNOWN_KEY:
                 raise
-        await self._look()
+        await self._look(self.now_s() if asked_at_s is None else asked_at_s)
         return read_click_ids(texts, self._secrets())
 
     async def valid_among(self, texts: Sequence[str]) -> tuple[NamedTouch, ...]:
@@ -58,7 +63,7 @@ class ClickIdCheck:
         verified = [verify_click_id(text, self._secrets()) for text in texts]
         if any(one.outcome is ClickIdOutcome.UNKNOWN_KEY for one in verified):
             try:
-                await self._look()
+                await self._look(self.now_s())
             except KeyAwayError:
                 if not any(one.click for one in verified):
                     raise
@@ -70,13 +75,12 @@ class ClickIdCheck:
             raise KeyAwayError("the signing key")
         return self._keys.ring.secrets
 
-    async def _look(self) -> None:
-        """Wait for a look that begins from now on, with all others who want one.
+    async def _look(self, asked_at_s: float) -> None:
+        """Wait for a look that begins from `asked_at_s` on, with all others who want one.
 
         Raises:
             KeyAwayError: Postgres could not be asked.
         """
-        asked_at_s = self._monotonic_s()
         async with self._looking:
             if self._looked_at_s < asked_at_s:
                 await self._look_now()

@@ -129,6 +129,7 @@ async def test_without_postgres_an_unknown_key_is_no_bad_signature(database_dsn:
             assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
             assert answer.json()["detail"].startswith("the signing key is away")
             assert answer.headers["retry-after"] == "2"
+        assert await redirector.metric('advolink_reports_turned_away_total{why="key_away"}') == 2
         assert redirector.service.own.journal.end == end
         assert verdict(await report(redirector, with_bit_flipped(good, 100)))[2] == "forged"
         assert len(event_ids(await report(redirector, good))) == 1
@@ -167,6 +168,15 @@ async def test_ids_of_keys_that_never_were_cost_one_look_a_second() -> None:
         assert {str(outcome).split()[-1] for outcome in outcomes} == {"unknown_key"}
     assert len(keys.looked_at_s) == 2
     assert keys.looked_at_s[1] - keys.looked_at_s[0] >= LOOKS_APART.total_seconds()
+
+
+async def test_rows_of_one_request_wait_for_one_look_together(redirector: RunningRedirector) -> None:
+    """However many of them name keys that never were."""
+    await eventually_async(redirector.signs, what="there is a key")
+    rows = [{**CONVERSION, "click_ids": [issued_under(9, b"s" * 32, seq)]} for seq in range(1, 200)]
+    async with asyncio.timeout(10):
+        told = (await redirector.ask("POST", PATH, json={"rows": rows})).json()["rows"]
+    assert [row["detail"] for row in told] == ["unknown_key"] * len(rows)
 
 
 async def test_those_who_wait_for_a_look_that_fails_are_told_so(database_dsn: str, journals: Path, key: str) -> None:

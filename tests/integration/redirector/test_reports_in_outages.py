@@ -10,10 +10,10 @@ from typing import Any, Final
 import pytest
 
 from event_log.settings import EventLogKind
-from link_events.streams import Stream
-from redirector.conversions.intake import TURN_ROWS
+from link_events.events import EventType
+from redirector.conversions.intake import WRITE_ROWS
 from stage.conversions import ACTIVITY, CONVERSION, REPORTS, click_id_of, event_ids, facts_in
-from stage.journals import append_until_full
+from stage.journals import append_until_full, read_all
 from stage.ports import reserved_port
 from stage.proxy import proxied
 from stage.redirectors import RunningRedirector, running_redirector
@@ -79,6 +79,8 @@ async def test_a_full_journal_takes_no_report(database_dsn: str, journals: Path,
             answer = await redirector.ask("POST", path, json=body)
             assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
             assert answer.json()["type"] == "urn:advolink:problem:journal-full"
+            assert answer.headers["retry-after"] == "2"
+        assert await redirector.metric('advolink_reports_turned_away_total{why="journal_full"}') == 2
         assert redirector.service.own.journal.end == end
         assert not await redirector.ready()
 
@@ -103,6 +105,11 @@ async def test_a_report_that_a_full_journal_took_half_of_may_be_sent_again(
         rows = [ACTIVITY | {"external_id": f"{number}", "category": "x" * 200} for number in range(2_000)]
         answer = await redirector.ask("POST", "/v1/activities", json={"rows": rows})
         assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-        seqs = [journal.last_seq(slice_) for slice_ in journal.slices if slice_[0] is Stream.ACTIVITIES]
-        assert 0 < sum(seqs) < len(rows)
-        assert sum(seqs) % TURN_ROWS == 0
+        frames = read_all(redirector.journal_directory)
+        taken = sum(EventType.ACTIVITY.encode() in frame.payload for frame in frames)
+        assert 0 < taken < len(rows)
+        assert taken % WRITE_ROWS == 0
+        await redirector.shipped()
+        journal.drop_segment(2)
+        again = await redirector.ask("POST", "/v1/activities", json={"rows": rows[:500]})
+        assert len(event_ids(again)) == 500
