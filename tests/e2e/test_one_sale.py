@@ -8,8 +8,11 @@ from typing import Any, Final
 
 import pytest
 
+from aggregator.app import build_public_app
 from database.keys import Scope, create_key
+from database.pool import open_pool
 from stage.aggregators import aggregator_process
+from stage.asking import asked
 from stage.conversions import CONVERSION, click_id_of, event_ids, now_text
 from stage.redirectors import running_redirector
 from stage.sql import fetch
@@ -31,6 +34,18 @@ MARKS: Final = "SELECT count(*) FROM conversion_mark"
 
 async def rows_of(dsn: str, sql: str) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in await fetch(dsn, sql)]
+
+
+async def states_of(dsn: str, key: str) -> Counter[str]:
+    """What became of each report of the sale, as the API tells."""
+    pool = await open_pool(dsn, connections_max=2, application="test")
+    try:
+        async with asked(build_public_app(pool), key) as api:
+            named = {name: CONVERSION[name] for name in ("source", "kind", "external_id")}
+            answer = await api.get(PATH, params=named)
+    finally:
+        pool.terminate()
+    return Counter(row["state"] for row in answer.json()["rows"])
 
 
 async def until_attributed(dsn: str, events: int) -> None:
@@ -62,8 +77,10 @@ async def test_fifty_reports_at_once_are_one_conversion(database_dsn: str, tmp_p
             assert await rows_of(database_dsn, EVENTS) == [(REPORTS, REPORTS, 2)]
             assert await rows_of(database_dsn, HELD) == [("credited", 12_999)]
             assert await rows_of(database_dsn, CREDITS) == [("ada", 1_000_000, 12_999)]
+            assert await states_of(database_dsn, key) == {"credited": 1, "duplicate": REPORTS - 1}
             for body in (sale, sale | {"value_minor": 1}):
                 event_ids(await two.ask("POST", PATH, json=body))
             await until_attributed(database_dsn, REPORTS + 2)
             assert await rows_of(database_dsn, HELD) == [("credited", 12_999)]
             assert await rows_of(database_dsn, CREDITS) == [("ada", 1_000_000, 12_999)]
+            assert await states_of(database_dsn, key) == {"credited": 1, "duplicate": REPORTS, "conflict": 1}
