@@ -76,8 +76,8 @@ class AttributingStore:
                 yield None
                 return
             async with connection.transaction(isolation="read_committed"):
+                await connection.execute(_SQL["begin"], _IDLE_MAX)
                 programme = await hold_programme(connection)
-                await connection.execute(_SQL["bound_idling"], _IDLE_MAX)
                 rows = await connection.fetch(_SQL["take_marks"], MARKS_MAX)
                 marks = [TakenMark(**dict(row)) for row in rows]
                 yield AttributionWriter(connection, policy_of(programme), self._clock(), marks) if marks else None

@@ -1,8 +1,10 @@
 -- any_mark: Whether anything is to be done.
 SELECT EXISTS (SELECT FROM conversion_mark);
 
--- bound_idling: An attributor that freezes now would hold clicks and counters for as long; Postgres ends its transaction.
-SELECT set_config('idle_in_transaction_session_timeout', $1, true);
+-- begin: Queue behind whoever waits to change the programme (programme/store.sql); beside other attributors.
+-- One that freezes now would hold clicks and counters for as long; Postgres ends its transaction instead.
+SELECT set_config('idle_in_transaction_session_timeout', $1, true),
+    pg_advisory_xact_lock_shared(hashtext('advolink_attribution'));
 
 -- take_marks: Some marks that no other attributor has, the oldest first.
 SELECT mark_id, conversion_id, left_customer FROM conversion_mark ORDER BY mark_id LIMIT $1 FOR UPDATE SKIP LOCKED;
@@ -41,12 +43,17 @@ FROM unnest($1::bytea[], $2::integer[], $3::bigint[]) AS holder (journal, partit
 JOIN conversion_touch AS touch USING (journal, partition, seq);
 
 -- hold_clicks: Clicks whose verdicts nobody changes before this transaction ends; a change that is under way is waited
--- for. In the order in which whoever changes several takes them. What is not there keeps what was found of it before.
-SELECT click.journal, click.partition, click.seq, click.occurred_at, click.local_day, click.advocate_id, click.link_id,
-    click.verdict, click.reasons, click.self_click, click.test
+-- for. Sought one by one, in the order in which whoever changes several takes them. What is not there keeps what was
+-- found of it before.
+SELECT held.*
 FROM unnest($1::bytea[], $2::integer[], $3::bigint[], $4::date[]) AS named (journal, partition, seq, occurred_on)
-JOIN click USING (journal, partition, seq, occurred_on)
-ORDER BY click.journal, click.partition, click.seq, click.occurred_on FOR SHARE OF click;
+CROSS JOIN LATERAL (
+    SELECT journal, partition, seq, occurred_at, local_day, advocate_id, link_id, verdict, reasons, self_click, test
+    FROM click
+    WHERE click.journal = named.journal AND click.partition = named.partition AND click.seq = named.seq
+        AND click.occurred_on = named.occurred_on
+    FOR SHARE
+) AS held;
 
 -- put_facts: What was found of a click, beside the event that names it: it is known also when the raw click was let go.
 UPDATE conversion_touch SET clicked_at = $7, local_day = $8, advocate_id = $9, link_id = $10, verdict = $11, reasons = $12,
@@ -111,14 +118,18 @@ SELECT conversion_id FROM conversion WHERE customer = ANY($2::bytea[]) AND NOT n
 SELECT pg_try_advisory_xact_lock(hashtext('advolink_sweep'));
 
 -- sweep_touches: Mark conversions that name a click which was not there, and is now. Those that are waited for, or those
--- that were given up. That none is marked already may be asked here: what is overlooked, the next sweep finds.
+-- that were given up. Clicks are sought one by one, whatever Postgres thinks of their number. That none is marked already
+-- may be asked here: what is overlooked, the next sweep finds.
 INSERT INTO conversion_mark (conversion_id)
-SELECT DISTINCT conversion_id FROM conversion_touch AS touch JOIN conversion USING (journal, partition, seq)
-WHERE touch.clicked_at IS NULL AND (coalesce(waits_until, 'infinity') <= $1) = $2 AND EXISTS (
+SELECT DISTINCT conversion_id
+FROM conversion_touch AS touch JOIN conversion USING (journal, partition, seq)
+CROSS JOIN LATERAL (
     SELECT FROM click
     WHERE click.journal = touch.click_journal AND click.partition = touch.click_partition
         AND click.seq = touch.click_seq AND click.occurred_on = touch.click_on
-) AND NOT EXISTS (
+    OFFSET 0
+) AS found
+WHERE touch.clicked_at IS NULL AND (coalesce(waits_until, 'infinity') <= $1) = $2 AND NOT EXISTS (
     SELECT FROM conversion_mark WHERE conversion_mark.conversion_id = conversion.conversion_id
 )
 LIMIT $3

@@ -6,6 +6,7 @@ transaction that is not committed yet. So what waits is looked for, again and ag
 
 import asyncio
 import logging
+import time
 from datetime import timedelta
 from typing import Final
 
@@ -18,6 +19,9 @@ ROUND: Final = timedelta(seconds=1)
 GIVEN_UP_EVERY: Final = 600
 """So many rounds, ten minutes: for clicks that are waited for no more. They may still come, and count."""
 
+PAUSE_MIN: Final = 4
+"""A sweep that takes long, for much waits, is followed by a pause so many times as long."""
+
 log = logging.getLogger(__name__)
 
 
@@ -25,9 +29,10 @@ async def keep_sweeping(store: AttributingStore) -> None:
     """Sweep for ever. What fails is looked for again."""
     round_number = 0
     while True:
+        begun = time.perf_counter()
         try:
             await store.sweep(given_up=round_number % GIVEN_UP_EVERY == 0)
             round_number += 1
         except DatabaseAwayError as error:
             log.warning("sweeping waits for Postgres: %s", error)
-        await asyncio.sleep(ROUND.total_seconds())
+        await asyncio.sleep(max(ROUND.total_seconds(), PAUSE_MIN * (time.perf_counter() - begun)))

@@ -109,6 +109,7 @@ async def hold_programme(connection: Connection) -> Programme:
 
 async def hold_programme_for_change(connection: Connection) -> Programme:
     """The programme, which nobody holds beside the caller's transaction. To be the first of its locks."""
+    await connection.execute(_SQL["bar_attributors"])
     await connection.execute(_SQL["hold_for_change"])
     return await read_programme(connection)
 

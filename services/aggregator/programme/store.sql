@@ -10,6 +10,10 @@ SELECT
     attribution_window_s, attribution_windows_s, half_life_s, earning, pending_s, browser_origins, browser_money
 FROM programme FOR SHARE;
 
+-- bar_attributors: Let no attribution begin, and wait for those that are under way. They hold the programme one after
+-- another, and without pause where several aggregators attribute: whoever wants to change it would wait for ever.
+SELECT pg_advisory_xact_lock(hashtext('advolink_attribution'));
+
 -- hold_for_change: Let one change in at a time, and no claim of a partition or attribution beside it.
 SELECT FROM programme FOR UPDATE;
 
