@@ -31,12 +31,13 @@ CONNECTIONS_MAX: Final = 16
 
 
 class Pipe:
-    """Appends records as redirectors do, applies them as an aggregator does."""
+    """Appends records as redirectors do and applies them as an aggregator does, by the Postgres log unless another."""
 
-    def __init__(self, dsn: str, pool: Pool) -> None:
+    def __init__(self, dsn: str, pool: Pool, log: EventLog | None = None) -> None:
         self.dsn = dsn
         self.pool = pool
         self.log = PostgresEventLog(pool)
+        self.carrier: EventLog = log or self.log
         self._registry = CollectorRegistry()
         self._metrics = ApplyingMetrics(self._registry)
 
@@ -53,12 +54,12 @@ class Pipe:
         log: EventLog | None = None,
     ) -> PartitionConsumer:
         """What applies a partition, from this pipe's log unless from another."""
-        parts = Parts(log or self.log, PARTITIONS_DEFAULT, self.store(owner), CONTEXT, PLAIN_RULES, self._metrics)
+        parts = Parts(log or self.carrier, PARTITIONS_DEFAULT, self.store(owner), CONTEXT, PLAIN_RULES, self._metrics)
         return PartitionConsumer(stream, Partition(partition), parts)
 
     async def append(self, *records: Record, partition: int = 0, stream: Stream = Stream.CLICKS) -> None:
         """Append records to a partition."""
-        await self.log.append(stream, Partition(partition), records)
+        await self.carrier.append(stream, Partition(partition), records)
 
     async def apply(self, *consumers: PartitionConsumer) -> None:
         """Run consumers until everything in the log is applied. Whatever one fails with is raised here."""
@@ -81,7 +82,7 @@ class Pipe:
         try:
             for stream in Stream:
                 standings = await self.store().standings(stream)
-                ends = await self.log.end_offsets(stream)
+                ends = await self.carrier.end_offsets(stream)
                 if any(standings.get(partition, 0) != end for partition, end in ends.items()):
                     return False
         except (DatabaseAwayError, ConnectionError):
