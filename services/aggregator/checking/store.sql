@@ -111,19 +111,22 @@ WHERE (held.partition, held.log_offset, held.journal, held.seq)
 -- to be attributed anew, and is left out.
 SELECT count(*) AS total, (array_agg(conversion_id ORDER BY conversion_id))[:coalesce($2, count(*)::integer)] AS first
 FROM (
-    SELECT conversion_id, state, coalesce(credited_value_minor, 0) AS value FROM conversion WHERE local_day = $1
-) AS stored
-FULL JOIN (
-    SELECT conversion_id, sum(value_minor) AS value, ARRAY[
-        sum(counted_millionths), sum(last), sum(first), sum(linear), sum("position"), sum(time_decay)
-    ] AS sums
-    FROM credit WHERE day = $1 GROUP BY conversion_id
-) AS credited USING (conversion_id)
-WHERE coalesce(stored.conversion_id, credited.conversion_id) NOT IN (SELECT conversion_id FROM conversion_mark) AND CASE
-    WHEN state = 'credited' THEN (sums, credited.value)
-        IS DISTINCT FROM (array_fill(1000000::bigint, ARRAY[6]), stored.value::numeric)
-    ELSE sums IS NOT NULL
-END;
+    SELECT conversion_id FROM (
+        SELECT conversion_id, state, coalesce(credited_value_minor, 0) AS value FROM conversion WHERE local_day = $1
+    ) AS stored
+    FULL JOIN (
+        SELECT conversion_id, sum(value_minor) AS value, ARRAY[
+            sum(counted_millionths), sum(last), sum(first), sum(linear), sum("position"), sum(time_decay)
+        ] AS sums
+        FROM credit WHERE day = $1 GROUP BY conversion_id
+    ) AS credited USING (conversion_id)
+    WHERE CASE
+        WHEN state = 'credited' THEN (sums, credited.value)
+            IS DISTINCT FROM (array_fill(1000000::bigint, ARRAY[6]), stored.value::numeric)
+        ELSE sums IS NOT NULL
+    END
+) AS wrong
+WHERE NOT EXISTS (SELECT FROM conversion_mark AS mark WHERE mark.conversion_id = wrong.conversion_id);
 
 -- compare_quarter: The same for the quarter that begins on $1, beside the sums of its days from there to $2, to which is
 -- added what these are off by: of the advocates $4, in the partitions $5, by the numbers $6 to $17. $3 rows at most.
