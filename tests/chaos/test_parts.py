@@ -3,6 +3,7 @@
 import os
 import signal
 from collections import Counter
+from datetime import UTC, datetime
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from event_log.settings import EventLogKind
 from redirector.fast_lane.heads import Heads
+from stage.chaos.buying import BUY_EVERY, reports
 from stage.chaos.children import Tally
 from stage.chaos.failpoints import Failpoint, Failpoints
 from stage.chaos.fates import NO_STATUS, Fate, FateFile, FateReader, RequestId, Told
@@ -23,6 +25,7 @@ from stage.chaos.run import Plan
 from stage.chaos.seams import replace_attribute
 from stage.chaos.strikes import STRIKES
 
+NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 KINDS = kinds_for(EventLogKind.KAFKA)
 
 
@@ -46,6 +49,18 @@ def test_what_is_asked_for_is_plain_enough_for_the_fast_lane() -> None:
     """Else chaos would try the framework's path alone."""
     request = request_head("GET", "advocate-1-a", RequestId("0-7"))
     assert Heads().read(request[request.index(b"\r\n") :]) is not None
+
+
+def test_each_report_is_found_again_in_what_is_stored_of_it() -> None:
+    """By what the sale is called, and by its value: stage/chaos/looking.sql puts the same together."""
+    all_reports = [one for asked in range(0, 400, BUY_EVERY) for one in reports(3, asked, list("abcde"), NOON)]
+    found = {
+        "/v1/conversions": lambda row: f"v{row['external_id']}.{row['value_minor'] // 1_000}",
+        "/v1/reversals": lambda row: f"r{row['external_id']}",
+    }
+    assert [one.request for one in all_reports] == [found[one.path](one.row) for one in all_reports]
+    assert len({one.request for one in all_reports}) == len(all_reports) > 100
+    assert {tuple(one.row["click_ids"]) for one in all_reports if "click_ids" in one.row} == {("c", "d", "e")}
 
 
 def test_fates_are_read_while_they_are_written(tmp_path: Path) -> None:

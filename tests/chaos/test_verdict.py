@@ -6,7 +6,7 @@ import pytest
 
 from link_events.identity import EventId
 from stage.chaos.fates import NO_STATUS, Fate, RequestId, Told
-from stage.chaos.verdict import Found, RawClick, Violation, Wrong, violations
+from stage.chaos.verdict import Found, StoredEvent, Violation, Wrong, violations
 
 ACCEPTED = Told(RequestId("0-1"), Fate.ACCEPTED, 302, 1.0, 1.5)
 REFUSED = Told(RequestId("0-2"), Fate.REFUSED, 503, 1.5, 1.6)
@@ -15,15 +15,15 @@ UNKNOWN = Told(RequestId("0-4"), Fate.UNKNOWN, NO_STATUS, 1.7, 2.0)
 FATES = (ACCEPTED, REFUSED, NEVER_SENT, UNKNOWN)
 
 
-def _clicks(*requests: Told | None) -> list[RawClick]:
+def _clicks(*requests: Told | None) -> list[StoredEvent]:
     return [
-        RawClick(EventId(f"00c0ffee00c0ffee-c0-{seq}"), told.request if told else None)
+        StoredEvent(EventId(f"00c0ffee00c0ffee-c0-{seq}"), told.request if told else None)
         for seq, told in enumerate(requests, 1)
     ]
 
 
 @pytest.mark.parametrize("clicks", [_clicks(ACCEPTED), _clicks(ACCEPTED, UNKNOWN)])
-def test_an_answer_that_was_never_seen_may_have_a_click_or_none(clicks: list[RawClick]) -> None:
+def test_an_answer_that_was_never_seen_may_have_a_click_or_none(clicks: list[StoredEvent]) -> None:
     assert violations(Found(FATES, clicks)) == []
 
 
@@ -40,7 +40,7 @@ def test_an_answer_that_was_never_seen_may_have_a_click_or_none(clicks: list[Raw
     ],
 )
 def test_clicks_that_do_not_go_with_their_requests_are_found(
-    clicks: list[RawClick], wrong: Wrong, named: Told | None
+    clicks: list[StoredEvent], wrong: Wrong, named: Told | None
 ) -> None:
     """And named, with the request's fate and its clicks."""
     (found,) = violations(Found(FATES, clicks))

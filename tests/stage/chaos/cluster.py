@@ -264,9 +264,13 @@ async def opened_cluster(
         yield cluster
 
 
-async def issued_codes(cluster: Cluster) -> Sequence[str]:
+async def made_key(cluster: Cluster) -> str:
+    """A key that may do everything."""
+    return await create_key(cluster.dsn, name="chaos", scopes=[Scope.ADMIN])
+
+
+async def issued_codes(cluster: Cluster, key: str) -> Sequence[str]:
     """Links of several advocates in every partition, and one more for every other advocate."""
-    key = await create_key(cluster.dsn, name="chaos", scopes=[Scope.ADMIN])
     headers = {"Authorization": f"Bearer {key}"}
     codes = []
     async with httpx2.AsyncClient(base_url=f"http://{HOST}:{cluster.redirector.port}", headers=headers) as client:

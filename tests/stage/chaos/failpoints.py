@@ -20,6 +20,8 @@ class Failpoint(StrEnum):
 
     AFTER_APPEND = "after_append"
     """The click is in the journal, its request is not answered."""
+    AFTER_FACTS = "after_facts"
+    """What was reported is in the journal, the report is not answered."""
     SEGMENT_UNNAMED = "segment_unnamed"
     """The next segment is made and has its header, but not yet its name."""
     SEGMENT_ROLL = "segment_roll"
@@ -38,6 +40,10 @@ class Failpoint(StrEnum):
     """Everything of a batch is written and not committed."""
     AFTER_COMMIT = "after_commit"
     """A batch is committed, and the aggregator does not know it."""
+    IN_ATTRIBUTION = "in_attribution"
+    """The attributor has taken marks, and is about to look at what they are of."""
+    BEFORE_ATTRIBUTION_COMMIT = "before_attribution_commit"
+    """Credits and counts are written and not committed."""
 
 
 @dataclass(frozen=True, slots=True)

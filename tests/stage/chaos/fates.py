@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NewType, Self
 
 RequestId = NewType("RequestId", str)
-"""A word in the request's user agent, by which its raw click is found."""
+"""What a request's click, conversion or reversal is found by: a word in the user agent, or what it is called."""
 
 NO_STATUS: Final = 0
 PATTERN: Final = "*.fates"
@@ -24,11 +24,11 @@ class Fate(StrEnum):
     """What a client knows of its request."""
 
     ACCEPTED = "accepted"
-    """It was redirected: its click must be kept, once."""
+    """It was redirected, or taken: its event must be kept, once."""
     REFUSED = "refused"
-    """It was answered otherwise, or never sent: there must be no click of it."""
+    """It was answered otherwise, or never sent: there must be no event of it."""
     UNKNOWN = "unknown"
-    """It was sent and no answer was seen: there may be a click of it, at most one."""
+    """It was sent and no answer was seen: there may be an event of it, at most one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,5 +93,5 @@ class FateReader:
 
 
 def fate_of(status: int) -> Fate:
-    """What a complete answer says."""
-    return Fate.ACCEPTED if status == HTTPStatus.FOUND else Fate.REFUSED
+    """What a complete answer says: a redirect to a click, and `received` to what is reported."""
+    return Fate.ACCEPTED if status in (HTTPStatus.FOUND, HTTPStatus.ACCEPTED) else Fate.REFUSED

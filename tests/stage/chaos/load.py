@@ -1,4 +1,4 @@
-"""The load: requests for links at a steady pace, from a process of its own, and the fate of each on disk.
+"""The load: requests for links at a steady pace, reports of what is bought, and the fate of each on disk; in a process.
 
 `python -m stage.chaos.load` with the fields of `Load` as JSON; SIGTERM ends it after the requests that are under way.
 HTTP is spoken here by hand: a client that tries again by itself, or hides on which byte a connection broke, could not
@@ -10,14 +10,18 @@ import contextlib
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 import uvloop
 
+from link_events.click_ids import CLICK_ID_NAME
+from stage.chaos.buying import BUY_EVERY, CLICKS_NAMED_MAX, Report, reports
 from stage.chaos.fates import NO_STATUS, Fate, FateFile, RequestId, Told, fate_of
 from stage.events import BROWSER
 
@@ -38,11 +42,12 @@ HEAD_EVERY: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is sent where. Each of the `workers` asks for one code after the other."""
+    """What is sent where. Each of the `workers` asks for one code after the other, and reports what is bought."""
 
     port: int
     codes: Sequence[str]
     directory: str
+    api_key: str
     workers: int = 16
     requests_per_second: float = 160.0
 
@@ -59,6 +64,7 @@ class Worker:
         self._load = load
         self._fates = FateFile(Path(load.directory), number)
         self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._click_ids: deque[str] = deque(maxlen=CLICKS_NAMED_MAX)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ask until told to stop."""
@@ -66,7 +72,10 @@ class Worker:
         asked = 0
         while not stop.is_set():
             began_s = time.monotonic()
-            self._fates.write(await self._ask(asked))
+            told = await self._ask(asked)
+            self._fates.write(told)
+            if told.fate is Fate.ACCEPTED and asked % BUY_EVERY == 0:
+                await self._buy(asked)
             asked += 1
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, began_s + pace_s - time.monotonic())):
@@ -80,7 +89,14 @@ class Worker:
         fate, status = await self._settled(method, request_head(method, code, request))
         return Told(request, fate, status, started_s, time.monotonic())
 
-    async def _settled(self, method: str, head: bytes) -> tuple[Fate, int]:
+    async def _buy(self, asked: int) -> None:
+        """Report what comes of the clicks so far."""
+        for report in reports(self._number, asked, list(self._click_ids), datetime.now(UTC)):
+            started_s = time.monotonic()
+            fate, status = await self._settled("POST", report_request(report, self._load.api_key))
+            self._fates.write(Told(report.request, fate, status, started_s, time.monotonic()))
+
+    async def _settled(self, method: str, request: bytes) -> tuple[Fate, int]:
         """What becomes of one request. It is sent as soon as there is a connection, and never twice."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
@@ -89,14 +105,16 @@ class Worker:
             return Fate.REFUSED, NO_STATUS
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
-                writer.write(head)
-                status, is_last = await _answer(reader, method)
+                writer.write(request)
+                answer = await _answer(reader, method)
         except (OSError, EOFError, TimeoutError):
             self._hang_up()
             return Fate.UNKNOWN, NO_STATUS
-        if is_last:
+        if answer.is_last:
             self._hang_up()
-        return fate_of(status), status
+        if answer.click_id is not None:
+            self._click_ids.append(answer.click_id)
+        return fate_of(answer.status), answer.status
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """The connection, or a new one where it is known to be gone."""
@@ -127,18 +145,33 @@ def request_head(method: str, code: str, request: RequestId) -> bytes:
     return f"{method} /{code} HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: {agent}\r\n\r\n".encode()
 
 
-async def _answer(reader: asyncio.StreamReader, method: str) -> tuple[int, bool]:
-    """The status of a whole answer, and whether it is the last of its connection.
+def report_request(report: Report, api_key: str) -> bytes:
+    """What is sent to report something."""
+    body = orjson.dumps(report.row)
+    head = f"POST {report.path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {api_key}\r\n"
+    return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+class Answer(NamedTuple):
+    """A whole answer; whether it is the last of its connection, and the id of the click that it redirects, if any."""
+
+    status: int
+    is_last: bool
+    click_id: str | None
+
+
+async def _answer(reader: asyncio.StreamReader, method: str) -> Answer:
+    """The next answer.
 
     Raises:
         EOFError: the connection ended before the answer did.
     """
-    head = (await reader.readuntil(b"\r\n\r\n")).lower().decode()
-    status_line, *fields = head.splitlines()
-    length = next((int(field.split(":")[1]) for field in fields if field.startswith("content-length:")), 0)
+    status_line, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+    fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     if method != "HEAD":
-        await reader.readexactly(length)
-    return int(status_line.split()[1]), "connection: close" in fields
+        await reader.readexactly(int(fields.get("content-length", 0)))
+    _, _, click_id = fields.get("location", "").partition(f"{CLICK_ID_NAME}=")
+    return Answer(int(status_line.split()[1]), fields.get("connection") == "close", click_id or None)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any, Final
 import aggregator.__main__
 import redirector.__main__
 from aggregator.applying.store import ApplyingStore
+from aggregator.attributing.store import AttributingStore
 from event_log.kafka.connection import KafkaConnection
 from event_log.kafka.log import KafkaEventLog
 from event_log.kafka.patience import Patience
@@ -38,7 +39,7 @@ MAINS: Final = {"redirector": redirector.__main__.main, "aggregator": aggregator
 def add_failpoints(points: Failpoints) -> None:
     """Put every failpoint in its place."""
     reached = points.reached
-    replace_attribute(Recorder, "record", _recording(reached))
+    replace_attribute(Recorder, "record", _recording(reached, Failpoint.AFTER_APPEND))
     replace_attribute(FastLane, "_redirect", _before(reached, Failpoint.AFTER_APPEND))
     replace_attribute(segments, "write_all", _then(reached, Failpoint.SEGMENT_UNNAMED))
     replace_attribute(journal, "create_segment", _then(reached, Failpoint.SEGMENT_ROLL))
@@ -46,6 +47,8 @@ def add_failpoints(points: Failpoints) -> None:
     for form in (PostgresEventLog, KafkaEventLog):
         replace_attribute(form, "append", _sending(reached))
     replace_attribute(ApplyingStore, "batch", _applying(reached))
+    replace_attribute(Recorder, "keep", _recording(reached, Failpoint.AFTER_FACTS))
+    replace_attribute(AttributingStore, "attribution", _attributing(reached))
 
 
 def shorten_patience() -> None:
@@ -86,12 +89,12 @@ def _before(reached: Reached, failpoint: Failpoint) -> Replace:
     return made
 
 
-def _recording(reached: Reached) -> Replace:
+def _recording(reached: Reached, failpoint: Failpoint) -> Replace:
     def made(record: Any) -> Any:
         async def recording(*args: Any) -> Any:
-            origin = await record(*args)
-            reached(Failpoint.AFTER_APPEND)
-            return origin
+            recorded = await record(*args)
+            reached(failpoint)
+            return recorded
 
         return recording
 
@@ -122,6 +125,22 @@ def _applying(reached: Reached) -> Replace:
             reached(Failpoint.AFTER_COMMIT)
 
         return applying
+
+    return made
+
+
+def _attributing(reached: Reached) -> Replace:
+    def made(attribution: Any) -> Any:
+        @asynccontextmanager
+        async def attributing(*args: Any) -> AsyncIterator[Any]:
+            async with attribution(*args) as writer:
+                if writer is not None:
+                    reached(Failpoint.IN_ATTRIBUTION)
+                yield writer
+                if writer is not None:
+                    reached(Failpoint.BEFORE_ATTRIBUTION_COMMIT)
+
+        return attributing
 
     return made
 

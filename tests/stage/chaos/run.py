@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from event_log.settings import EventLogKind
-from stage.chaos.cluster import Ground, issued_codes, opened_cluster
+from stage.chaos.cluster import Ground, issued_codes, made_key, opened_cluster
 from stage.chaos.fates import Fate
 from stage.chaos.faults import FaultKind, kinds_for, schedule
 from stage.chaos.guards import Guard
@@ -69,7 +69,7 @@ class Outcome:
     directory: Path
     struck: Sequence[Struck] = ()
     fates: Counter[Fate] = field(default_factory=Counter)
-    raw_clicks: int = 0
+    stored: Counter[str] = field(default_factory=Counter)
     violations: Sequence[Violation] = ()
 
     @property
@@ -83,12 +83,13 @@ class Outcome:
 
     def __str__(self) -> str:
         fates = ", ".join(f"{self.fates[fate]:,} {fate}" for fate in Fate)
+        stored = ", ".join(f"{count:,} {what}" for what, count in self.stored.items())
         lines = [
             f"Chaos on {self.plan.log}, seed {self.plan.seed}; again: {self.plan.replay()}",
             "",
             table(self.struck),
             "",
-            f"Requests: {fates}. Raw clicks: {self.raw_clicks:,}.",
+            f"Requests: {fates}. Stored of them: {stored}.",
             "Counted by the services: " + ", ".join(f"{name} {count:,}" for name, count in self.totals.items()) + ".",
         ]
         if not self.violations:
@@ -105,8 +106,9 @@ async def run_chaos(
     """Do what `plan` says to a fresh stack on `ground`, and say what it came to. `tell` hears of each strike."""
     outcome = Outcome(plan, directory)
     async with opened_cluster(directory, ground, plan.off, plan.workers) as cluster:
-        codes = await issued_codes(cluster)
-        cluster.start_load(Load(cluster.redirector.port, codes, str(cluster.fates.directory)))
+        key = await made_key(cluster)
+        codes = await issued_codes(cluster, key)
+        cluster.start_load(Load(cluster.redirector.port, codes, str(cluster.fates.directory), key))
         nemesis = Nemesis(cluster, schedule(plan.seed, plan.all_kinds), tell)
         wrong: list[Violation] = []
         try:
@@ -118,7 +120,7 @@ async def run_chaos(
         found = await look(cluster, await drain(cluster))
         outcome.struck = nemesis.struck
         outcome.fates = Counter(told.fate for told in found.fates)
-        outcome.raw_clicks = len(found.raw)
+        outcome.stored = found.counted()
         outcome.violations = [*wrong, *violations(found), *_unless_bitten(plan, outcome)]
     return outcome
 

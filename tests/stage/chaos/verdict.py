@@ -1,30 +1,42 @@
 """What has to be true of a stack's numbers after everything that was done to it. Pure: it looks at what was found."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
+from typing import Final
 
 from link_events.identity import EventId
 from stage.chaos.fates import NO_STATUS, Fate, RequestId, Told
+
+EXPECTED: Final = frozenset({HTTPStatus.FOUND, HTTPStatus.ACCEPTED, HTTPStatus.SERVICE_UNAVAILABLE, NO_STATUS})
+"""What a request may be answered, or not be."""
+
+LETTERS: Final = {"c": "clicks", "v": "conversions and reversals"}
 
 
 class Wrong(StrEnum):
     """What can be wrong."""
 
     LOST = "lost"
-    """A request was redirected, and there is no click of it."""
+    """A request was accepted, and there is no event of it."""
     DOUBLED = "doubled"
-    """There are several clicks of one request."""
+    """There are several events of one request."""
     REFUSED = "refused"
-    """A request was refused, and there is a click of it."""
+    """A request was refused, and there is an event of it."""
     STRANGER = "stranger"
-    """There is a click of no request."""
+    """There is an event of no request."""
     ANSWER = "answer"
-    """A request for a link that exists was answered neither 302 nor 503."""
+    """A request was answered neither 302 nor 202 nor 503."""
     DRIFT = "drift"
-    """Counts are not what raw clicks add up to."""
+    """Counts are not what raw clicks, credits and activities add up to."""
+    HOLDER = "holder"
+    """A conversion does not stand for its key as the first of its events, or a key has none."""
+    CREDIT = "credit"
+    """A conversion's state or credits are not what they come to when they are reckoned once more."""
+    MARKED = "marked"
+    """A conversion is to be attributed, however long one waits."""
     HOLE = "hole"
     """Seqs are missing."""
     DEAD_LETTER = "dead_letter"
@@ -55,8 +67,8 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class RawClick:
-    """A click that is stored, and the request that its user agent names."""
+class StoredEvent:
+    """A click, conversion or reversal that is stored, and the request that it is of."""
 
     event: EventId
     request: RequestId | None
@@ -67,34 +79,38 @@ class Found:
     """What a stack holds after it was healed, in the order in which `violations` speaks of it."""
 
     fates: Sequence[Told]
-    raw: Sequence[RawClick]
+    stored: Sequence[StoredEvent]
     others: Mapping[Wrong, Sequence[str]] = field(default_factory=dict)
+
+    def counted(self) -> Counter[str]:
+        """How many of each kind are stored, by the letter of an event's name."""
+        return Counter(LETTERS[one.event.split("-")[1][0]] for one in self.stored)
 
 
 def violations(found: Found) -> Sequence[Violation]:
     """Everything that is wrong; nothing where all is well."""
-    return [*_of_requests(found.fates, found.raw), *_of_others(found.others)]
+    return [*_of_requests(found.fates, found.stored), *_of_others(found.others)]
 
 
-def _of_requests(fates: Sequence[Told], raw: Sequence[RawClick]) -> Iterable[Violation]:
-    clicks: defaultdict[RequestId | None, list[EventId]] = defaultdict(list)
-    for click in raw:
-        clicks[click.request].append(click.event)
+def _of_requests(fates: Sequence[Told], stored: Sequence[StoredEvent]) -> Iterable[Violation]:
+    events_of: defaultdict[RequestId | None, list[EventId]] = defaultdict(list)
+    for one in stored:
+        events_of[one.request].append(one.event)
     known = {told.request for told in fates}
     for told in fates:
-        events = clicks.get(told.request, [])
-        what = f"request {told.request} ({told.fate} after {told.waited_s:.3f} s), clicks {events}"
+        events = events_of.get(told.request, [])
+        what = f"request {told.request} ({told.fate} after {told.waited_s:.3f} s), events {events}"
         if told.fate is Fate.ACCEPTED and not events:
             yield Violation(Wrong.LOST, what)
         if told.fate is Fate.REFUSED and events:
             yield Violation(Wrong.REFUSED, what)
         if len(events) > 1:
             yield Violation(Wrong.DOUBLED, what)
-        if told.status not in (HTTPStatus.FOUND, HTTPStatus.SERVICE_UNAVAILABLE, NO_STATUS):
+        if told.status not in EXPECTED:
             yield Violation(Wrong.ANSWER, f"request {told.request} was answered {told.status}")
-    for request, events in clicks.items():
+    for request, events in events_of.items():
         if request not in known:
-            yield Violation(Wrong.STRANGER, f"clicks {events} name request {request}")
+            yield Violation(Wrong.STRANGER, f"events {events} name request {request}")
 
 
 def _of_others(others: Mapping[Wrong, Sequence[str]]) -> Iterable[Violation]:
