@@ -2,8 +2,9 @@
 SELECT EXISTS (SELECT FROM conversion_mark);
 
 -- begin: Queue behind whoever waits to change the programme (programme/store.sql); beside other attributors.
--- One that freezes now would hold clicks and counters for as long; Postgres ends its transaction instead.
-SELECT set_config('idle_in_transaction_session_timeout', $1, true),
+-- One that freezes now would hold clicks and counters for as long; Postgres ends its transaction instead. Nothing is
+-- compiled, for a plan that looks for a few clicks in many dates is thought to be dear, and takes seconds to compile.
+SELECT set_config('idle_in_transaction_session_timeout', $1, true), set_config('jit', 'off', true),
     pg_advisory_xact_lock_shared(hashtext('advolink_attribution'));
 
 -- take_marks: Some marks that no other attributor has, the oldest first.
@@ -114,8 +115,8 @@ WHERE binder.conversion_id = ANY($1) AND binder.names_clicks AND NOT follower.na
 UNION
 SELECT conversion_id FROM conversion WHERE customer = ANY($2::bytea[]) AND NOT names_clicks;
 
--- one_sweep: Whether nobody else is sweeping; nobody does before this transaction ends.
-SELECT pg_try_advisory_xact_lock(hashtext('advolink_sweep'));
+-- one_sweep: Whether nobody else is sweeping; nobody does before this transaction ends. Nothing is compiled, as above.
+SELECT pg_try_advisory_xact_lock(hashtext('advolink_sweep')), set_config('jit', 'off', true);
 
 -- sweep_touches: Mark conversions that name a click which was not there, and is now. Those that are waited for, or those
 -- that were given up. Clicks are sought one by one, whatever Postgres thinks of their number. That none is marked already

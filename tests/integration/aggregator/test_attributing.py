@@ -101,6 +101,20 @@ async def test_a_conversion_that_comes_before_its_click_is_credited_when_it_come
     assert await misattributed(shop.pipe.dsn, LONG_AFTER) == []
 
 
+async def test_a_follower_that_sees_its_binders_click_first_leaves_it_to_the_sweep(shop: Shop) -> None:
+    """It is credited at once. What it has seen is not kept for the binder, which would never be looked for then."""
+    touch, record = shop.next_click()
+    await shop.reports(sale("B", touch, customer=CARLA), sale("F", customer=CARLA))
+    await shop.settles()
+    await shop.pipe.take(record)
+    mark_f = "INSERT INTO conversion_mark (conversion_id) SELECT conversion_id FROM conversion WHERE external_id = 'F'"
+    await execute(shop.pipe.dsn, mark_f)
+    await attribute_all(shop.attributor())
+    assert await shop.states() == {"B": "pending_click", "F": "credited"}
+    await shop.settles()
+    assert await shop.states() == {"B": "credited", "F": "credited"}
+
+
 async def test_only_touches_that_are_known_earn_until_the_others_come(shop: Shop) -> None:
     """A conversion is credited in whole by those; then anew, by all."""
     await ProgrammeStore(shop.pipe.pool).change(Programme(attribution_model=Model.LINEAR))
