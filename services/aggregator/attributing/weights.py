@@ -5,8 +5,8 @@ What is not divisible is placed by rules that docs/conversions.md tells.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
 from itertools import accumulate, pairwise
+from math import isqrt
 from typing import Final
 
 from link_events.reasons import Model
@@ -14,12 +14,35 @@ from link_events.reasons import Model
 MILLIONTHS: Final = 1_000_000
 """Of a conversion. Whatever earns, earns all of it."""
 
-_LATEST: Final = Decimal(10**18)
+_LATEST: Final = 10**18
 """The weight of the latest touch under time decay; an earlier one's is rounded to so many parts of it."""
 
-_EXACT: Final = Context(prec=40, rounding=ROUND_HALF_EVEN)
-"""Twice the digits that are kept: the same on every machine, which floating point is not."""
+_HALVINGS_MAX: Final = 60
+"""After one more nothing is left of it."""
 
+_BITS: Final = 160
+"""Behind the point while a weight is reckoned: the same on every machine, which floating point is not."""
+
+_DIGITS: Final = 12
+"""So many digits of base 256 of a part of a half-life are looked at: half as many again as a weight has bits."""
+
+
+def _powers() -> list[list[int]]:
+    """For each digit, and each value that it may have, what that leaves: 2 to the power of -value / 256 ** place."""
+    root = 1 << _BITS - 1  # what one half-life leaves
+    powers = []
+    for _ in range(_DIGITS):
+        table = [1 << _BITS] * 256
+        for bit in (128, 64, 32, 16, 8, 4, 2, 1):
+            root = isqrt(root << _BITS)
+            for value in range(256):
+                if value & bit:
+                    table[value] = table[value] * root >> _BITS
+        powers.append(table)
+    return powers
+
+
+_POWERS: Final = _powers()
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -60,6 +83,14 @@ def value_parts(value: int, parts: Sequence[int]) -> list[int]:
 
 
 def _decayed(age: timedelta, half_life: timedelta) -> int:
-    """Half as much for each half-life that a touch is older than the latest one."""
-    half_lives = _EXACT.divide(Decimal(age // _MICROSECOND), Decimal(half_life // _MICROSECOND))
-    return int(_EXACT.to_integral_value(_EXACT.multiply(_LATEST, _EXACT.power(Decimal(2), -half_lives))))
+    """Half as much for each half-life that a touch is older than the latest one; rounded to the even."""
+    halvings, rest = divmod(age, half_life)
+    if halvings > _HALVINGS_MAX:
+        return 0
+    fraction = (rest // _MICROSECOND << 8 * _DIGITS) // (half_life // _MICROSECOND)
+    weight = _LATEST << _BITS
+    for table, digit in zip(_POWERS, fraction.to_bytes(_DIGITS, "big"), strict=True):
+        weight = weight * table[digit] >> _BITS
+    whole, left = divmod(weight, 1 << _BITS + halvings)
+    half = 1 << _BITS + halvings - 1
+    return whole + (left > half or (left == half and whole % 2 == 1))

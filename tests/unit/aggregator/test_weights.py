@@ -1,6 +1,7 @@
 """Credit sums to exactly all of it, under every model and for any number of touches."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from fractions import Fraction
 
 import pytest
@@ -71,3 +72,20 @@ def test_time_decay_halves_with_each_half_life() -> None:
     half_life = timedelta(days=1, microseconds=1)
     instants = [NOON - count * half_life for count in (2, 1, 0)]
     assert weights_of(Model.TIME_DECAY, instants, half_life) == [10**18 // 4, 10**18 // 2, 10**18]
+
+
+@given(st.integers(0, 10**15), st.timedeltas(timedelta(microseconds=1), timedelta(days=3650)))
+def test_time_decay_is_what_decimals_say(age: int, half_life: timedelta) -> None:
+    """To the last of eighteen digits, reckoned with many more."""
+    with localcontext() as context:
+        context.prec = 60
+        exact = 10**18 * Decimal("0.5") ** (Decimal(age) / (half_life // timedelta(microseconds=1)))
+        expected = int(exact.to_integral_value(ROUND_HALF_EVEN))
+    instants = [NOON - timedelta(microseconds=age), NOON]
+    assert weights_of(Model.TIME_DECAY, instants, half_life) == [expected, 10**18]
+
+
+@given(st.integers(0, 70))
+def test_time_decay_is_exact_at_whole_half_lives(count: int) -> None:
+    """What lies between two weights goes to the even one."""
+    assert weights_of(Model.TIME_DECAY, [NOON - count * WEEK, NOON], WEEK)[0] == round(Fraction(10**18, 2**count))
