@@ -112,12 +112,15 @@ def test_forwards_what_is_left_out_is_missing(database_dsn: str) -> None:
     assert asyncio.run(fetch(database_dsn, holes)) == [(2, 3, "missing")]
 
 
+BEGIN_LOST = "UPDATE log_partition SET first_offset = 2 WHERE stream = 'clicks' AND partition = 0"
+
+
 @pytest.mark.parametrize(("to", "offset"), [("earliest", 2), ("latest", 4), ("2", 2)])
 def test_it_goes_to_where_the_log_begins_or_ends(database_dsn: str, to: str, offset: int) -> None:
     """And is not stopped any more."""
     _in_pipe(database_dsn, _stock)
     asyncio.run(execute(database_dsn, STOP))
-    asyncio.run(execute(database_dsn, "UPDATE log_partition SET first_offset = 2 WHERE partition = 0"))
+    asyncio.run(execute(database_dsn, BEGIN_LOST))
     moved = _call(database_dsn, "reset", "clicks", "0", "--to", to, "--why", "the log lost its beginning")
     assert moved.exit_code == 0
     assert "It was stopped (offset_out_of_range) and is not any more." in moved.output
