@@ -19,6 +19,7 @@ from typing import Final
 import pytest
 
 from aggregation import measure_aggregation, measure_aggregation_kafka
+from attributions import measure_attributions
 from candidates import candidates
 from conversions import measure_intake
 from database.migrations import migrate
@@ -45,6 +46,7 @@ SECTIONS: Final[Mapping[str, Measure]] = {
     "intake": measure_intake,
     "aggregation": measure_aggregation,
     "aggregation_kafka": measure_aggregation_kafka,
+    "attributions": measure_attributions,
     "growth": measure_growth,
     "rebuilding": measure_rebuilding,
     "shipping_kafka": measure_shipping_kafka,
