@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,9 @@ _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 MARKS_MAX: Final = 200
 """Of one transaction: as long as it takes, changes of their clicks' verdicts and batches of their partitions wait."""
+
+TOUCHES_MAX: Final = 5_000
+"""Of one transaction, likewise, but for those of its first conversion: the marks of the others are left."""
 
 CANDIDATES_MAX: Final = 200
 """Of one customer. Whoever has bought so often without a click that counts is bound by none that comes after."""
@@ -106,12 +110,19 @@ class AttributionWriter:
         self.now = now
 
     async def due(self) -> Sequence[Due]:
-        """The marked conversions, which nobody else changes from now on, and what they depend on."""
+        """The marked conversions, which nobody else changes from now on, and what they depend on.
+
+        Where they name very many clicks, the first of them: the other marks are as if they had not been taken.
+        """
         ids = sorted({mark.conversion_id for mark in self._marks})
-        held = await self._connection.fetch(_SQL["hold_conversions"], ids)
+        marked = await self._connection.fetch(_SQL["hold_conversions"], ids)
+        own = await self._touches(marked)
+        held = _first(marked, own)
+        ids = [row["conversion_id"] for row in held]
+        self._marks = [mark for mark in self._marks if mark.conversion_id in set(ids)]
         customers = {row["customer"] for row in held if row["customer"] and not row["names_clicks"]}
         candidates = await self._candidates(customers)
-        touches = await self._touches([*held, *candidates])
+        touches = {**own, **await self._touches(candidates)}
         facts = await self._hold_clicks(touches.values())
         await self._put_facts(held, touches, facts)
         latest = {event: [_latest(touch, facts) for touch in named] for event, named in touches.items()}
@@ -236,6 +247,12 @@ def policy_of(programme: Programme) -> Policy:
         pending=timedelta(seconds=programme.pending_s),
         currency=programme.currency,
     )
+
+
+def _first(held: Sequence[Any], touches: Mapping[EventName, Sequence[Touch]]) -> Sequence[Any]:
+    """The first conversions, at least one, that have no more touches together than a transaction may."""
+    reached = accumulate(len(touches.get(_event(row), ())) for row in held)
+    return [row for row, so_far in zip(held, reached, strict=True) if row is held[0] or so_far <= TOUCHES_MAX]
 
 
 def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:

@@ -212,8 +212,9 @@ async def test_a_change_of_rules_is_not_overtaken_by_who_comes_later(shop: Shop)
 
 
 async def test_two_attributors_never_do_it_twice(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With several marks a conversion, and few in a transaction: they meet at the same rows all the time."""
-    monkeypatch.setattr(attributing, "MARKS_MAX", 3)
+    """With several marks a conversion, and few in a transaction, some of them left: they meet at the same rows."""
+    monkeypatch.setattr(attributing, "MARKS_MAX", 5)
+    monkeypatch.setattr(attributing, "TOUCHES_MAX", 4)
     touches = [await shop.clicked("ada"), await shop.clicked("bo"), await shop.clicked("cy")]
     sales = [sale(str(number), *touches[number % 3 :], customer=CARLA, **money(number)) for number in range(12)]
     await shop.reports(*sales, *(sale(f"F{number}", customer=CARLA) for number in range(6)))
