@@ -3,7 +3,7 @@
 A row is refused by itself, however wrong it is: it never takes others down with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, TypeVar
 
@@ -30,6 +30,9 @@ EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 AHEAD_MAX: Final = timedelta(hours=1)
 """How far ahead of our clock a caller's may be. The aggregator takes a day: what we let through never fails there."""
+
+FIELDS_MAX: Final = 100
+"""Ten times what any row has. Each field that is not known is named, and a mebibyte has room for a hundred thousand."""
 
 Source = Annotated[str, StringConstraints(pattern=f"^{SOURCE_PATTERN}$")]
 Kind = Annotated[str, StringConstraints(pattern=f"^{KIND_PATTERN}$")]
@@ -101,8 +104,10 @@ def read_row(row: object, model: type[TRow]) -> TRow:
     """What `row`, parsed JSON, says.
 
     Raises:
-        RefusedRowError: it is no such row; every fault is named.
+        RefusedRowError: it is no such row; every fault is named, but of one that is far too wide.
     """
+    if isinstance(row, Mapping) and len(row) > FIELDS_MAX:
+        raise invalid("", f"has more than {FIELDS_MAX} fields")
     try:
         return model.model_validate(row)
     except ValidationError as error:

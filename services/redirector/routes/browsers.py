@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import orjson
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import ClientDisconnect
 
 from http_api.bodies import BodyTooLargeError
 from http_api.openapi import LIMITED, RETRY_AFTER, Responses, Schema, problem
@@ -40,7 +41,7 @@ from redirector.metrics import BrowserMetrics
 from redirector.network_limits import NetworkLimits
 from redirector.programme.following import FollowedProgramme
 from redirector.recording import Recorder
-from redirector.routes.conversions import ReceivedOut, refusal
+from redirector.routes.conversions import ReceivedOut, journal_full, refusal
 from redirector.routes.redirects import captured
 from redirector.signing.checking import ClickIdCheck
 
@@ -167,7 +168,7 @@ class BrowserDesk:
         except KeyAwayError as error:
             raise away(str(error)) from error
         except JournalFullError as error:
-            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, ProblemKind.JOURNAL_FULL, str(error)) from error
+            raise journal_full(error) from error
         return origin
 
     def _admit(self, request: Request, via: Via) -> None:
@@ -268,10 +269,13 @@ def browser_routes(desk: BrowserDesk) -> APIRouter:
 
 async def _json(request: Request) -> Any:
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BEACON_BYTES_MAX:
-            raise BodyTooLargeError(BEACON_BYTES_MAX)
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BEACON_BYTES_MAX:
+                raise BodyTooLargeError(BEACON_BYTES_MAX)
+    except ClientDisconnect as error:  # pages go away, and beacons with them: no fault of ours
+        raise ProblemError(HTTPStatus.BAD_REQUEST, ProblemKind.BAD_REQUEST, "the body has broken off") from error
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

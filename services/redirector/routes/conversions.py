@@ -158,9 +158,7 @@ async def _taken(take: Take, rows: Sequence[object]) -> list[RowAnswer]:
     except KeyAwayError as error:
         raise away(str(error)) from error
     except JournalFullError as error:
-        headers = {"Retry-After": str(RETRY_AFTER_S)}
-        full = ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, ProblemKind.JOURNAL_FULL, str(error), headers=headers)
-        raise full from error
+        raise journal_full(error) from error
 
 
 def _one(answer: RowAnswer) -> Response:
@@ -174,6 +172,12 @@ def refusal(refused: Refused) -> ProblemError:
     errors = [FieldError(fault.field or "body", fault.detail) for fault in refused.faults]
     detail = "; ".join(f"{error.field}: {error.detail}" for error in errors)
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, _KIND_OF[refused.answer], detail, errors=errors)
+
+
+def journal_full(error: JournalFullError) -> ProblemError:
+    """A 503 for what could not be journaled."""
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, ProblemKind.JOURNAL_FULL, str(error), headers=headers)
 
 
 def _accepted(told: object) -> Response:

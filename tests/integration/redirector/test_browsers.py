@@ -251,6 +251,26 @@ async def test_a_body_that_is_no_report_is_refused(
     assert problem(answer)[:2] == (status, kind)
 
 
+async def test_a_page_that_goes_away_while_it_reports_is_no_fault_of_ours(shared: RunningRedirector) -> None:
+    """Pages do so all the time. It is counted as what else cannot be read, and fills no log."""
+    before = await counted(shared)
+    headers = [(b"origin", SHOP.encode()), (b"content-length", b"100")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/beacon", "query_string": b"", "headers": headers}
+    received: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> dict[str, Any]:
+        return received.pop(0)
+
+    async def send(_answer: Any) -> None:
+        """Nobody is there any more."""
+
+    await shared.service.public(scope, receive, send)
+    assert await counted(shared) - before == Counter({("script", 400): 1})
+
+
 async def test_money_is_taken_where_the_programme_allows_it(database_dsn: str, journals: Path, key: str) -> None:
     """In a currency, and in whole minor units; from pictures, too."""
     await execute(database_dsn, NAME_THE_SHOP)
@@ -328,7 +348,9 @@ async def test_a_full_journal_takes_no_report(database_dsn: str, journals: Path,
         for size in (60_000, 1_000, 300):
             await append_until_full(one.service.own.journal, "x" * size)
         end = one.service.own.journal.end
-        assert problem(await beacon(one, SALE | {"click_ids": [click]}))[:2] == (503, "journal-full")
+        answer = await beacon(one, SALE | {"click_ids": [click]})
+        assert problem(answer)[:2] == (503, "journal-full")
+        assert answer.headers["retry-after"] == "2"
         picture = await pixel(one, [click])
         assert (picture.status_code, picture.content) == (503, PIXEL)
         assert one.service.own.journal.end == end

@@ -17,7 +17,7 @@ from link_events.events import Activity, Conversion, NamedTouch, Reversal, key_o
 from link_events.identity import AdvocateId, ConversionKey, Currency, ReversalId
 from link_events.reasons import ActivityKind, Via
 from link_events.streams import partition_of
-from redirector.conversions.reading import AHEAD_MAX
+from redirector.conversions.reading import AHEAD_MAX, FIELDS_MAX
 from redirector.routes.conversions import ROWS_MAX
 from stage.asking import fields_at_fault
 from stage.conversions import (
@@ -206,6 +206,19 @@ async def test_a_field_that_is_missing_or_unknown_is_named(
 
 
 @every_report
+async def test_a_row_that_is_far_too_wide_is_told_so_alone(
+    shared: RunningRedirector, nothing_kept: None, path: str
+) -> None:
+    """Were each of its fields named, one request would cost seconds in which nobody is redirected."""
+    row = REPORTS[path] | {str(number): 1 for number in range(FIELDS_MAX)}
+    answer = await report_one(shared, path, row)
+    assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert fields_at_fault(answer) == ["body"]
+    told = await report_rows(shared, path, row)
+    assert [(one["status"], one["field"]) for one in told] == [("invalid", "row")]
+
+
+@every_report
 async def test_what_is_no_row_is_refused_by_itself(shared: RunningRedirector, path: str) -> None:
     """The others are taken."""
     strange: list[Any] = [None, 7, "text", [], True, 1.5, {"\ud800": 1}]
@@ -273,6 +286,7 @@ async def test_two_hundred_clicks_are_named_at_most(shared: RunningRedirector) -
         ({"rows": {}}, "rows"),
         ({"rows": [7] * (ROWS_MAX + 1)}, "rows"),
         ({"rows": [7], "source": "shop"}, "source"),
+        ({"rows": [7], "\ud800": 1}, "body"),
         ([], "body"),
         (None, "body"),
         ("rows", "body"),
