@@ -537,7 +537,6 @@ CREATE TABLE conversion_touch (
     )
 );
 CREATE INDEX conversion_touch_click_idx ON conversion_touch (click_journal, click_partition, click_seq);
-CREATE INDEX conversion_touch_unknown_idx ON conversion_touch (click_on) WHERE clicked_at IS NULL;
 
 -- writer: the aggregator. One row a key, for ever. Down to `test` it is what its holder says: of all events of the key, the
 -- first in canonical order that a server sent, or where none did the first that a browser sent. Then what became of it.
@@ -570,6 +569,7 @@ CREATE TABLE conversion (
     credited_currency text,
     rate numeric(24, 12),
     rate_from date,
+    lacks_clicks boolean NOT NULL DEFAULT false,
     CONSTRAINT conversion_source_kind_external_id_key UNIQUE (source, kind, external_id),
     CONSTRAINT conversion_state_check CHECK (
         state IN (
@@ -581,6 +581,7 @@ CREATE TABLE conversion (
 CREATE INDEX conversion_customer_idx ON conversion (customer, occurred_at) WHERE customer IS NOT NULL;
 CREATE INDEX conversion_state_idx ON conversion (state, conversion_id) WHERE state <> 'credited';
 CREATE INDEX conversion_waits_until_idx ON conversion (waits_until) WHERE state = 'pending_click';
+CREATE INDEX conversion_lacks_clicks_idx ON conversion (waits_until) WHERE lacks_clicks;
 CREATE INDEX conversion_currency_idx ON conversion (currency, local_day) WHERE currency IS NOT NULL;
 CREATE INDEX conversion_holder_idx ON conversion (journal, partition, seq);
 CREATE INDEX conversion_local_day_idx ON conversion (local_day);

@@ -24,7 +24,7 @@ from aggregator.results.store import add_results
 from database.pool import Connection, Pool, connected
 from database.queries import load_queries
 from link_events.identity import ConversionKey, CustomerHash, JournalId, Origin, Seq
-from link_events.reasons import Model, Verdict
+from link_events.reasons import Model, TouchOutcome, Verdict
 from link_events.streams import Partition, Stream
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -119,10 +119,12 @@ class AttributionWriter:
         own = await self._touches(marked)
         held = _first(marked, own)
         ids = [row["conversion_id"] for row in held]
-        self._marks = [mark for mark in self._marks if mark.conversion_id in set(ids)]
+        looked_at = set(ids)
+        self._marks = [mark for mark in self._marks if mark.conversion_id in looked_at]
         customers = {row["customer"] for row in held if row["customer"] and not row["names_clicks"]}
         candidates = await self._candidates(customers)
-        touches = {**own, **await self._touches(candidates)}
+        touches = {event: own[event] for event in map(_event, held) if event in own}
+        touches |= await self._touches(candidates)
         facts = await self._hold_clicks(touches.values())
         await self._put_facts(held, touches, facts)
         latest = {event: [_latest(touch, facts) for touch in named] for event, named in touches.items()}
@@ -309,7 +311,8 @@ def _attribution_row(claim: Claim, made: Attribution) -> tuple[Any, ...]:
     rate = (None, None) if made.rate is None else (made.rate.rate, made.rate.valid_from)
     money = (made.net_value_minor, made.credited_value_minor, made.credited_currency, *rate)
     window_s = made.window // timedelta(seconds=1)
-    return (claim.conversion_id, made.state, made.waits_until, window_s, made.model, made.follows, *money)
+    lacks_clicks = TouchOutcome.UNKNOWN in made.outcomes
+    return (claim.conversion_id, made.state, made.waits_until, window_s, made.model, made.follows, *money, lacks_clicks)
 
 
 def _credit(row: Any) -> Credit:

@@ -66,21 +66,21 @@ WHERE journal = $1 AND partition = $2 AND seq = $3
 UPDATE conversion SET state = made.state, decided_at = $1, waits_until = made.waits_until, window_s = made.window_s,
     model = made.model, follows = made.follows, net_value_minor = made.net_value_minor,
     credited_value_minor = made.credited_value_minor, credited_currency = made.credited_currency, rate = made.rate,
-    rate_from = made.rate_from
+    rate_from = made.rate_from, lacks_clicks = made.lacks_clicks
 FROM unnest(
     $2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[],
-    $10::text[], $11::numeric[], $12::date[]
+    $10::text[], $11::numeric[], $12::date[], $13::boolean[]
 ) AS made (
     conversion_id, state, waits_until, window_s, model, follows, net_value_minor, credited_value_minor, credited_currency,
-    rate, rate_from
+    rate, rate_from, lacks_clicks
 )
 WHERE conversion.conversion_id = made.conversion_id AND (
     conversion.state, conversion.waits_until, conversion.window_s, conversion.model, conversion.follows,
     conversion.net_value_minor, conversion.credited_value_minor, conversion.credited_currency, conversion.rate,
-    conversion.rate_from
+    conversion.rate_from, conversion.lacks_clicks
 ) IS DISTINCT FROM (
     made.state, made.waits_until, made.window_s, made.model, made.follows, made.net_value_minor,
-    made.credited_value_minor, made.credited_currency, made.rate, made.rate_from
+    made.credited_value_minor, made.credited_currency, made.rate, made.rate_from, made.lacks_clicks
 );
 
 -- credits_of: What conversions credit so far; all of it is in the counts.
@@ -119,18 +119,20 @@ SELECT conversion_id FROM conversion WHERE customer = ANY($2::bytea[]) AND NOT n
 SELECT pg_try_advisory_xact_lock(hashtext('advolink_sweep')), set_config('jit', 'off', true);
 
 -- sweep_touches: Mark conversions that name a click which was not there, and is now. Those that are waited for, or those
--- that were given up. Clicks are sought one by one, whatever Postgres thinks of their number. That none is marked already
--- may be asked here: what is overlooked, the next sweep finds.
+-- that were given up: what is asked every second grows with neither them nor what stands for no conversion. Clicks are
+-- sought one by one, whatever Postgres thinks of their number. That none is marked already may be asked here: what is
+-- overlooked, the next sweep finds.
 INSERT INTO conversion_mark (conversion_id)
 SELECT DISTINCT conversion_id
-FROM conversion_touch AS touch JOIN conversion USING (journal, partition, seq)
+FROM conversion JOIN conversion_touch AS touch USING (journal, partition, seq)
 CROSS JOIN LATERAL (
     SELECT FROM click
     WHERE click.journal = touch.click_journal AND click.partition = touch.click_partition
         AND click.seq = touch.click_seq AND click.occurred_on = touch.click_on
     OFFSET 0
 ) AS found
-WHERE touch.clicked_at IS NULL AND (coalesce(waits_until, 'infinity') <= $1) = $2 AND NOT EXISTS (
+WHERE lacks_clicks AND waits_until > CASE WHEN $2::boolean THEN '-infinity' ELSE $1::timestamptz END
+    AND waits_until <= CASE WHEN $2 THEN $1 ELSE 'infinity' END AND clicked_at IS NULL AND NOT EXISTS (
     SELECT FROM conversion_mark WHERE conversion_mark.conversion_id = conversion.conversion_id
 )
 LIMIT $3

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from datetime import timedelta
+from itertools import count
 from typing import Final
 
 from aggregator.attributing.store import AttributingStore
@@ -27,12 +28,10 @@ log = logging.getLogger(__name__)
 
 async def keep_sweeping(store: AttributingStore) -> None:
     """Sweep for ever. What fails is looked for again."""
-    round_number = 0
-    while True:
+    for round_number in count():
         begun = time.perf_counter()
         try:
             await store.sweep(given_up=round_number % GIVEN_UP_EVERY == 0)
-            round_number += 1
         except DatabaseAwayError as error:
             log.warning("sweeping waits for Postgres: %s", error)
         await asyncio.sleep(max(ROUND.total_seconds(), PAUSE_MIN * (time.perf_counter() - begun)))

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from aggregator.attributing.running import attribute_all, keep_attributing
+from aggregator.attributing import store as attributing
+from aggregator.attributing.running import attribute_all, attribute_some, keep_attributing
 from aggregator.attributing.sweeping import keep_sweeping
 from aggregator.metrics import AttributingMetrics
 from aggregator.programme.store import Programme, ProgrammeStore
@@ -237,6 +238,20 @@ async def test_looking_again_changes_nothing(shop: Shop) -> None:
     await execute(shop.pipe.dsn, "INSERT INTO conversion_mark (conversion_id) SELECT conversion_id FROM conversion")
     assert await attribute_all(shop.attributor(LONG_AFTER)) >= 3
     assert [await fetch(shop.pipe.dsn, query) for query in (told, counters)] == before
+
+
+async def test_conversions_of_very_many_clicks_are_attributed_some_at_a_time(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as name no more clicks than a transaction decides on, or one that names more; each has its turn."""
+    touches = [await shop.clicked(occurred_at=NOON - timedelta(hours=number)) for number in range(1, 4)]
+    await shop.reports(sale("A", *touches), sale("B", touches[0]), sale("C", touches[1]), sale("D", *touches[:2]))
+    monkeypatch.setattr(attributing, "TOUCHES_MAX", 2)
+    store = shop.attributor()
+    looked_at = [(await attribute_some(store)).total() for _ in range(4)]
+    assert looked_at == [1, 2, 1, 0]
+    assert set((await shop.states()).values()) == {"credited"}
+    assert await misattributed(shop.pipe.dsn, SOON) == []
 
 
 async def test_what_was_found_of_a_click_is_known_after_it_was_let_go(shop: Shop) -> None:
