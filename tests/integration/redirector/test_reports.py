@@ -13,7 +13,7 @@ import pytest_asyncio
 from database.keys import Scope, create_key
 from link_events.click_ids import verify_click_id
 from link_events.customers import customer_hash
-from link_events.events import Activity, Conversion, NamedTouch, Reversal, key_of_fact, stream_of
+from link_events.events import VALUE_MINOR_MAX, Activity, Conversion, NamedTouch, Reversal, key_of_fact, stream_of
 from link_events.identity import AdvocateId, ConversionKey, Currency, ReversalId
 from link_events.reasons import ActivityKind, Via
 from link_events.streams import partition_of
@@ -145,7 +145,7 @@ BAD_VALUES: Final[Mapping[str, Mapping[str, list[Any]]]] = {
         "time": TIMES,
         "click_ids": [None, "a", 7, {}, ["a"] * 201],
         "customer_id": ["", 7, "\ud800", "x" * 201, [], {}],
-        "value_minor": [7, "7", 1.0, 1.5, True, -1, 10**15 + 1, []],
+        "value_minor": [7, "7", 1.0, 1.5, True, -1, VALUE_MINOR_MAX + 1, []],
         "currency": ["EUR", 7, []],
         "test": [None, "maybe", 7, []],
     },
@@ -155,7 +155,7 @@ BAD_VALUES: Final[Mapping[str, Mapping[str, list[Any]]]] = {
         "external_id": TEXTS,
         "reversal_id": TEXTS,
         "time": TIMES,
-        "value_minor": ["7", 1.0, True, -1, 0, 10**15 + 1, []],
+        "value_minor": ["7", 1.0, True, -1, 0, VALUE_MINOR_MAX + 1, []],
     },
     "/v1/activities": {
         "source": NAMES,
@@ -245,7 +245,7 @@ async def test_what_stands_at_a_limit_is_taken(shared: RunningRedirector) -> Non
         {"time": latest},
         {"time": "2026-03-01T14:00:00.123456+02:00"},
         {"value_minor": 0, "currency": "JPY"},
-        {"value_minor": 10**15, "currency": "KWD"},
+        {"value_minor": VALUE_MINOR_MAX, "currency": "KWD"},
         widest,
     ]
     events = await reported(shared, "/v1/conversions", [CONVERSION | row for row in sales])
@@ -254,9 +254,9 @@ async def test_what_stands_at_a_limit_is_taken(shared: RunningRedirector) -> Non
     said = [(one.occurred_at, one.value_minor, one.key) for one in data if isinstance(one, Conversion)]
     assert said[1][0] == datetime.fromisoformat(latest)
     assert said[2][0] == datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
-    assert [value for _, value, _ in said] == [None, None, None, 0, 10**15, None]
+    assert [value for _, value, _ in said] == [None, None, None, 0, VALUE_MINOR_MAX, None]
     assert said[5][2] == ConversionKey("x" * 64, "A.b_9-", "ä" * 200)
-    assert len(await reported(shared, "/v1/reversals", [REVERSAL | {"value_minor": 10**15}])) == 1
+    assert len(await reported(shared, "/v1/reversals", [REVERSAL | {"value_minor": VALUE_MINOR_MAX}])) == 1
     assert len(await reported(shared, "/v1/activities", [ACTIVITY | {"channel": "x" * 200}])) == 1
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from link_events.codec import decode, encode
 from link_events.currencies import CURRENCIES
-from link_events.events import Fact, NamedTouch, stream_of
+from link_events.events import VALUE_MINOR_MAX, Fact, NamedTouch, stream_of
 from link_events.identity import CustomerHash, JournalId, Origin, Seq
 from link_events.reasons import Via
 from link_events.streams import Partition, Stream
@@ -38,7 +38,7 @@ texts: Final = st.text(max_size=210) | st.text(alphabet="aZ9._-", min_size=1, ma
 instants: Final = st.datetimes(
     EARLIEST.replace(tzinfo=None) - timedelta(days=1), NOW.replace(tzinfo=None) + 2 * AHEAD_MAX, timezones=st.just(UTC)
 ).map(datetime.isoformat)
-amounts: Final = st.integers(-1, 2) | st.integers(10**15 - 1, 10**15 + 1)
+amounts: Final = st.integers(-1, 2) | st.integers(VALUE_MINOR_MAX - 1, VALUE_MINOR_MAX + 1)
 anything: Final = st.none() | st.booleans() | st.floats() | amounts | texts | st.lists(texts, max_size=3)
 
 FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
