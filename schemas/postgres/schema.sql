@@ -613,7 +613,7 @@ CREATE TABLE conversion_mark (
     marked_at timestamptz NOT NULL DEFAULT now(),
     left_customer bytea
 );
-CREATE INDEX conversion_mark_captured_at_idx ON conversion_mark (captured_at) WHERE captured_at IS NOT NULL;
+CREATE INDEX conversion_mark_captured_at_idx ON conversion_mark (captured_at, mark_id);
 
 -- writer: the aggregator's attributor. A touch that earns, which `journal`, `partition` and `seq` name, with its millionths
 -- under each model; then what of it is in the counts.

@@ -7,8 +7,10 @@ SELECT EXISTS (SELECT FROM conversion_mark);
 SELECT set_config('idle_in_transaction_session_timeout', $1, true), set_config('jit', 'off', true),
     pg_advisory_xact_lock_shared(hashtext('advolink_attribution'));
 
--- take_marks: Some marks that no other attributor has, the oldest first.
-SELECT mark_id, conversion_id, left_customer FROM conversion_mark ORDER BY mark_id LIMIT $1 FOR UPDATE SKIP LOCKED;
+-- take_marks: Some marks that no other attributor has: first those of facts, for which complete_through waits, the oldest
+-- before the others; then those that correct, which may be as many as there are conversions.
+SELECT mark_id, conversion_id, left_customer FROM conversion_mark
+ORDER BY captured_at, mark_id LIMIT $1 FOR UPDATE SKIP LOCKED;
 
 -- hold_conversions: Conversions that nobody else attributes or gives to another event before this transaction ends, in
 -- the order in which whoever holds several takes them.

@@ -80,7 +80,11 @@ class ConversionStore:
     async def in_state(self, state: ConversionState, after: int, rows_max: int) -> ConversionsAnswer:
         """At most `rows_max` conversions in a state, in the order in which they were first known, after `after`."""
         async with snapshot(self._pool, self._silent_after) as (connection, freshness):
-            rows = await _rows(connection, "conversions_in_state", state, after, rows_max + 1)
+            page = (after, rows_max + 1)
+            if state is ConversionState.CREDITED:
+                rows = await _rows(connection, "conversions_credited", *page)
+            else:
+                rows = await _rows(connection, "conversions_in_state", state, *page)
             stored = await _stored(connection, rows[:rows_max], ())
             next_after = rows[rows_max - 1]["conversion_id"] if len(rows) > rows_max else None
             return await _answer(connection, [(one.events[0], one) for one in stored], freshness, next_after)

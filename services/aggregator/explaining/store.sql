@@ -7,8 +7,11 @@ SELECT * FROM conversion WHERE source = $1 AND kind = $2 AND external_id = $3;
 -- conversions: Conversions by their ids.
 SELECT * FROM conversion WHERE conversion_id = ANY($1);
 
--- conversions_in_state: Conversions in a state, after an id.
-SELECT * FROM conversion WHERE state = $1 AND conversion_id > $2 ORDER BY conversion_id LIMIT $3;
+-- conversions_in_state: Conversions in a state, after an id; 'credited' is none of these, for an index has all others.
+SELECT * FROM conversion WHERE state = $1 AND state <> 'credited' AND conversion_id > $2 ORDER BY conversion_id LIMIT $3;
+
+-- conversions_credited: Conversions that are credited, after an id.
+SELECT * FROM conversion WHERE state = 'credited' AND conversion_id > $1 ORDER BY conversion_id LIMIT $2;
 
 -- events: The first $4 events of each key, by its number, its holder first, which is the first in this order.
 SELECT key_number, event.*

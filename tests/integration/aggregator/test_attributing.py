@@ -254,6 +254,18 @@ async def test_conversions_of_very_many_clicks_are_attributed_some_at_a_time(
     assert await misattributed(shop.pipe.dsn, SOON) == []
 
 
+async def test_what_is_new_is_attributed_before_what_is_corrected(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much is: complete_through waits for the one and not for the other."""
+    touch = await shop.clicked()
+    await shop.reports(sale("A", touch), sale("B", touch))
+    await shop.settles()
+    await ProgrammeStore(shop.pipe.pool).change(Programme(earning=Earning.ANY))
+    await shop.reports(sale("C", touch))
+    monkeypatch.setattr(attributing, "MARKS_MAX", 1)
+    await attribute_some(shop.attributor())
+    assert (await shop.states())["C"] == "credited"
+
+
 async def test_what_was_found_of_a_click_is_known_after_it_was_let_go(shop: Shop) -> None:
     """Raw clicks have a retention; what they earned has none."""
     touch = await shop.clicked()
