@@ -170,4 +170,5 @@ def _invalid(detail: str, errors: Sequence[FieldError]) -> ProblemError:
 def _field(location: Sequence[int | str]) -> str:
     """Where a field stands, as the caller wrote it: body fields bare, the others with their kind."""
     parts = [str(part) for part in location]
-    return "/".join(parts[1:] if parts[:1] == ["body"] else parts) or "body"
+    inside = parts[1:] if parts[:1] == ["body"] else parts
+    return "/".join(inside) if inside else "body"

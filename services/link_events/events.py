@@ -57,8 +57,7 @@ TOUCHES_MAX: Final = 200
 """More clicks than one customer makes before one purchase; it bounds what one conversion costs."""
 
 VALUE_MINOR_MAX: Final = 10**12
-"""Ten thousand million in a currency of two digits. Nine million times as much still fits into the 64 bits of a sum, so
-nobody who may report brings counts to where they cannot be added to."""
+"""Ten thousand million in a currency of two digits. Nine million times as much still fits into the 64 bits of a sum."""
 
 
 class EventType(StrEnum):

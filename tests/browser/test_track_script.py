@@ -148,6 +148,14 @@ def test_no_page_breaks_on_it(chromium: Chromium, shop: Shop) -> None:
     assert shop.told() == [False, True]
 
 
+def test_no_page_breaks_where_it_cannot_tell_where_it_came_from(chromium: Chromium, shop: Shop) -> None:
+    """As a module, which knows no tag of its own: it does nothing, and says nothing."""
+    head = "<script>window.errors = 0; addEventListener('error', () => errors++)</script>"
+    module = TAG.replace("<script ", '<script type="module" ')
+    chromium.open(landing(shop, "await tell([errors, typeof window.advolink])", head=head + module))
+    assert shop.told() == [[0, "undefined"]]
+
+
 def one_after_the_other(shop: Shop, heads: Sequence[str], then: str) -> str:
     """Pages that each begin with an empty storage, land with a click, and lead to the next; where the first one is."""
     address = "about:blank"

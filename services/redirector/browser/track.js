@@ -12,7 +12,9 @@
   "use strict";
   const KEY = "advolink";
   const MOST = 20; // touches, and reports that wait
-  const beacon = new URL("beacon", document.currentScript.src).href;
+  const script = document.currentScript;
+  if (!script || !script.src) return; // not as a tag of its own: nobody knows where to report to
+  const beacon = new URL("beacon", script.src).href;
   const landed = new URLSearchParams(location.search).get(name);
   let kept = { touches: [], reports: [] };
 

@@ -63,7 +63,7 @@ class ConversionIn(BaseModel):
     )
     value_minor: MinorValue | None = Field(None, description="What it is worth, in minor units of the currency.")
     currency: str | None = Field(None, description="A code of ISO 4217, where a value is given.")
-    test: bool = Field(default=False, description="It is kept and never credited.")
+    test: bool = Field(default=False, strict=True, description="It is kept and never credited.")
 
 
 class ReversalIn(BaseModel):

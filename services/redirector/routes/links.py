@@ -63,7 +63,7 @@ class LinkIn(BaseModel):
     campaign: Word | None = None
     tags: list[Word] = Field(default_factory=list, max_length=TAGS_MAX)
     expires_at: Instant | None = Field(None, description="From then on the link answers 410.")
-    test: bool = Field(default=False, description="Its clicks are kept and never counted.")
+    test: bool = Field(default=False, strict=True, description="Its clicks are kept and never counted.")
     click_id: bool | None = Field(None, description=CLICK_ID_DESCRIPTION)
 
 

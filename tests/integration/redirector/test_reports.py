@@ -134,6 +134,7 @@ NAMES: Final[list[Any]] = [None, 7, "", "a b", "a/b", "a@b", "ä", "a\n", "\ud80
 WORDS: Final = [7, "", "  ", "a\0b", "a\nb", "\ud800", "x" * 201, []]
 TIMES: Final[list[Any]] = [
     *(None, "", "soon", "2022-01-01", "2022-01-01T00:00:00", "2022-02-30T00:00:00Z", [], 1e300, -1e300, {}),
+    *(1_700_000_000, 1_700_000_000.5, True, "1700000000", " 1700000000.5 "),
     *("1999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"),
     *("2000-01-01T00:00:00+00:01", (datetime.now(UTC) + timedelta(hours=2)).isoformat()),
 ]
@@ -147,7 +148,7 @@ BAD_VALUES: Final[Mapping[str, Mapping[str, list[Any]]]] = {
         "customer_id": ["", 7, "\ud800", "x" * 201, [], {}],
         "value_minor": [7, "7", 1.0, 1.5, True, -1, VALUE_MINOR_MAX + 1, []],
         "currency": ["EUR", 7, []],
-        "test": [None, "maybe", 7, []],
+        "test": [None, "maybe", "yes", 1, 7, []],
     },
     "/v1/reversals": {
         "source": NAMES,
