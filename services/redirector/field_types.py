@@ -19,7 +19,7 @@ AdvocateIdText = Annotated[str, StringConstraints(pattern=f"^{ADVOCATE_ID_PATTER
 def _not_a_number(told: object) -> object:
     """Seconds or milliseconds since 1970: nobody can tell which."""
     if isinstance(told, (int, float)) or (isinstance(told, str) and _NUMBER.fullmatch(told.strip())):
-        raise ValueError("is a number: write an instant with its offset, as 2026-11-26T12:00:00Z")  # noqa: TRY004
+        raise ValueError("is a number: write an instant with its offset, as 2026-11-26T12:00:00Z")
     return told
 
 
