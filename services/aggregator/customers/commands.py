@@ -10,7 +10,7 @@ from aggregator.customers.store import CustomerStore, Erased
 from database.commands import run_with_database
 from database.customer_keys import CustomerKeyStore
 from database.pool import small_pool
-from link_events.customers import CUSTOMER_HASH_BYTES, customer_hash
+from link_events.customers import CUSTOMER_HASH_BYTES, CUSTOMER_ID_CHARS_MAX, customer_hash
 from link_events.identity import CustomerHash
 
 
@@ -28,6 +28,8 @@ def erase(*, customer_id: str, why: str, postgres_dsn: str | None, data_dir: Pat
 
     Conversions that are received later are a new customer's. Doing it again changes nothing.
     """
+    if not 0 < len(customer_id) <= CUSTOMER_ID_CHARS_MAX:
+        raise click.BadParameter(f"has 1 to {CUSTOMER_ID_CHARS_MAX} characters", param_hint="CUSTOMER_ID")
     reason = told_why(why)
     dsn = chosen_stores(postgres_dsn, data_dir).postgres_dsn
 
@@ -43,4 +45,7 @@ def erase(*, customer_id: str, why: str, postgres_dsn: str | None, data_dir: Pat
     click.echo(
         f"{erased.conversions} conversions and {erased.events} received events were theirs and are nobody's now."
     )
-    click.echo("What a redirector's journal or the event log still holds of them goes with their retentions.")
+    click.echo(
+        "What a redirector's journal or the event log still holds of them goes with their retentions. A dead letter that"
+        " tells of them keeps it, and brings it back when it is replayed."
+    )

@@ -151,3 +151,12 @@ async def test_an_installation_without_customers_has_nothing_to_erase(pipe: Pipe
 
 async def test_a_reason_has_to_be_given(till: Till) -> None:
     assert (await _erase(till, why=" ")).exit_code == 2
+
+
+@pytest.mark.parametrize("customer_id", ["", "x" * 201])
+async def test_an_id_that_nobody_can_have_reported_is_refused(till: Till, customer_id: str) -> None:
+    """And nothing says that somebody was erased."""
+    erased = await _erase(till, customer_id)
+    assert erased.exit_code == 2
+    assert "has 1 to 200 characters" in erased.output
+    assert await fetch(till.pipe.dsn, "SELECT FROM customer_erasure") == []
