@@ -18,9 +18,11 @@ SELECT conversion_id, source, kind, external_id, journal, partition, seq, occurr
     names_clicks, value_minor, currency, test
 FROM conversion WHERE conversion_id = ANY($1) ORDER BY conversion_id FOR NO KEY UPDATE;
 
--- reversals_of: What was taken back of conversions.
-SELECT conversion_id, reversal.value_minor
-FROM conversion JOIN reversal USING (source, kind, external_id) WHERE conversion_id = ANY($1);
+-- reversals_of: What was taken back of conversions: in parts, which are summed, and as a whole (null).
+SELECT conversion_id,
+    CASE WHEN NOT (reversal.value_minor IS NULL) THEN least(sum(reversal.value_minor), 1e18)::bigint END AS value_minor
+FROM conversion JOIN reversal USING (source, kind, external_id) WHERE conversion_id = ANY($1)
+GROUP BY conversion_id, (reversal.value_minor IS NULL);
 
 -- rates_of: For conversions of other currencies than the programme's, the latest rate by their local day.
 SELECT conversion_id, latest.rate, latest.valid_from
