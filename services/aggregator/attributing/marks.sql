@@ -15,5 +15,8 @@ JOIN conversion ON conversion.journal = touch.journal AND conversion.partition =
 INSERT INTO conversion_mark (conversion_id)
 SELECT conversion_id FROM conversion WHERE currency = $1 AND local_day >= $2;
 
--- mark_all: Mark every conversion.
-INSERT INTO conversion_mark (conversion_id) SELECT conversion_id FROM conversion;
+-- mark_all: Mark every conversion, under the lock that bars attributors: one that is marked already is looked at after it.
+INSERT INTO conversion_mark (conversion_id)
+SELECT conversion_id FROM conversion WHERE NOT EXISTS (
+    SELECT FROM conversion_mark WHERE conversion_mark.conversion_id = conversion.conversion_id
+);

@@ -211,6 +211,15 @@ async def test_a_programme_that_credits_otherwise_does_so_for_all(shop: Shop) ->
         assert await misattributed(shop.pipe.dsn, SOON) == []
 
 
+async def test_rules_that_change_again_and_again_have_each_conversion_looked_at_once(shop: Shop) -> None:
+    """Else whoever tries some models leaves work for hours."""
+    await shop.reports(sale("A", await shop.clicked()), sale("B", await shop.clicked()))
+    await shop.settles()
+    for model in (Model.FIRST, Model.LINEAR, Model.POSITION):
+        await ProgrammeStore(shop.pipe.pool).change(Programme(attribution_model=model))
+    assert await attribute_all(shop.attributor()) == 2
+
+
 async def test_a_rate_that_comes_is_applied_by_its_day(shop: Shop) -> None:
     """Until then a value without one credits nothing; the day of the conversion decides, and the rate's day is kept."""
     touch = await shop.clicked(occurred_at=NOON - DAY)
