@@ -46,6 +46,6 @@ def erase(*, customer_id: str, why: str, postgres_dsn: str | None, data_dir: Pat
         f"{erased.conversions} conversions and {erased.events} received events were theirs and are nobody's now."
     )
     click.echo(
-        "What a redirector's journal or the event log still holds of them goes with their retentions. A dead letter that"
-        " tells of them keeps it, and brings it back when it is replayed."
+        "What a redirector's journal or the event log still holds of them goes with their retentions. A dead letter"
+        " that tells of them keeps it, and brings it back when it is replayed."
     )
