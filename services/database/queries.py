@@ -1,9 +1,10 @@
 """Named SQL: one .sql file beside the store that uses it, each query under `-- name: purpose`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 _HEADING = re.compile(r"^-- (\w+): (.+)$", re.MULTILINE)
 
@@ -25,3 +26,8 @@ def load_queries(path: Path) -> Mapping[str, str]:
             raise ValueError(f"{path.name} names {heading[1]} twice")
         queries[heading[1]] = text[heading.end() : end].strip()
     return MappingProxyType(queries)
+
+
+def columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """Rows, at least one, as `unnest` takes them: a list for each column."""
+    return list(map(list, zip(*rows, strict=True)))

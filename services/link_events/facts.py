@@ -156,7 +156,7 @@ def _touches(data: Mapping[str, Any]) -> tuple[NamedTouch, ...]:
     if len(named) > TOUCHES_MAX:
         raise ValueError(f"touches has more than {TOUCHES_MAX}")
     touches = tuple(map(_touch, named))
-    if not all(_place(one) < _place(other) for one, other in pairwise(touches)):
+    if not all(one.origin.place < other.origin.place for one, other in pairwise(touches)):
         raise ValueError("touches do not stand in the order of their events, each once")
     return touches
 
@@ -171,10 +171,6 @@ def _touch(named: Any) -> NamedTouch:
     if not _DAY.fullmatch(day):
         raise ValueError(f"a touch's utc_day {day!r} is none")
     return NamedTouch(origin, date.fromisoformat(day))
-
-
-def _place(touch: NamedTouch) -> tuple[bytes, int, int]:
-    return touch.origin.journal, touch.origin.partition, touch.origin.seq
 
 
 def _customer(data: Mapping[str, Any]) -> CustomerHash | None:

@@ -44,6 +44,18 @@ _JOURNAL_ID = re.compile(r"[0-9a-f]{16}")
 _EVENT_ID = re.compile(r"([0-9a-f]{16})-([cva])(0|[1-9][0-9]{0,2})-([1-9][0-9]{0,14})")
 
 
+class EventPlace(NamedTuple):
+    """Where an event was journaled in its stream, and so which comes first of those of an instant."""
+
+    journal: JournalId
+    partition: Partition
+    seq: Seq
+
+    def in_stream(self, stream: Stream) -> "Origin":
+        """The event's name."""
+        return Origin(self.journal, stream, self.partition, self.seq)
+
+
 @value(frozen=True, slots=True)
 class Origin:
     """Where an event was journaled. It names the event for ever.
@@ -55,6 +67,11 @@ class Origin:
     stream: Stream
     partition: Partition
     seq: Seq
+
+    @property
+    def place(self) -> EventPlace:
+        """The same within its stream."""
+        return EventPlace(self.journal, self.partition, self.seq)
 
     @property
     def event_id(self) -> EventId:

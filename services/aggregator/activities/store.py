@@ -8,7 +8,7 @@ from typing import Final
 from aggregator.results.adding import Results
 from aggregator.results.store import add_results
 from database.pool import Connection
-from database.queries import load_queries
+from database.queries import columns, load_queries
 from link_events.events import Activity
 from link_events.identity import Origin
 from link_events.streams import Partition
@@ -43,7 +43,7 @@ async def take_activities(connection: Connection, partition: Partition, received
     rows = [_row(first[key]) for key in sorted(first)]  # in one order, so that two transactions never wait in a circle
     if not rows:
         return 0
-    taken = await connection.fetch(_SQL["take_activities"], *map(list, zip(*rows, strict=True)))
+    taken = await connection.fetch(_SQL["take_activities"], *columns(rows))
     results = Results()
     for source, external_id in taken:
         new = first[source, external_id]

@@ -27,7 +27,7 @@ from aggregator.judge import Place, Slot
 from aggregator.programme.store import Programme, hold_programme, read_programme
 from aggregator.verdicts.store import judge_slots
 from database.pool import Connection, Pool, connected, only_row
-from database.queries import load_queries
+from database.queries import columns, load_queries
 from event_log.contract import StrayRecord
 from link_events.identity import JournalId, Seq
 from link_events.reasons import HoleKind, StopReason
@@ -251,7 +251,7 @@ class BatchWriter:
         await self._connection.execute(_SQL["add_counts"], self._key[1], changes, *chain.from_iterable(lists))
 
     async def _put(self, query: str, rows: Sequence[Sequence[Any]]) -> None:
-        await self._connection.execute(_SQL[query], *self._key, *map(list, zip(*rows, strict=True)))
+        await self._connection.execute(_SQL[query], *self._key, *columns(rows))
 
 
 async def hold_partition(connection: Connection, stream: Stream, partition: Partition) -> None:
@@ -318,4 +318,4 @@ def _counts_columns(counts: Mapping[tuple[Any, date], ClickCounts]) -> list[list
         (name, day, one.raw, one.counted, one.not_counted, one.review, one.visitors)
         for (name, day), one in sorted(counts.items())
     ]
-    return list(map(list, zip(*rows, strict=True))) or [[] for _ in range(COUNTS_COLUMNS)]
+    return columns(rows) or [[] for _ in range(COUNTS_COLUMNS)]

@@ -6,10 +6,10 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from aggregator.attributing.money import RateOn, converted, net_of
-from aggregator.attributing.touches import ClickName, Touch, outcome_of
+from aggregator.attributing.touches import Touch, outcome_of
 from aggregator.attributing.weights import millionths, value_parts, weights_of
 from link_events.events import VALUE_MINOR_MAX
-from link_events.identity import AdvocateId, ConversionKey, Currency, CustomerHash, LinkId
+from link_events.identity import AdvocateId, ConversionKey, Currency, CustomerHash, EventPlace, LinkId
 from link_events.reasons import ConversionState, Earning, Model, TouchOutcome
 from link_events.streams import Partition
 
@@ -80,7 +80,7 @@ class Found:
 class Credit:
     """What one click earns of a conversion: millionths under every model, and what of it is in the counts."""
 
-    click: ClickName
+    click: EventPlace
     advocate_id: AdvocateId
     link_id: LinkId
     day: date
@@ -165,7 +165,8 @@ def decide(claim: Claim, found: Found, policy: Policy, now: datetime) -> Attribu
 def credits_of(earning: Iterable[Touch], value: int, day: date, policy: Policy) -> Sequence[Credit]:
     """What each earning touch of a conversion of that day and value earns, in order of the clicks."""
     known = sorted(
-        ((touch.name, touch.facts) for touch in earning if touch.facts), key=lambda one: (one[1].clicked_at, one[0])
+        ((touch.click.place, touch.facts) for touch in earning if touch.facts),
+        key=lambda one: (one[1].clicked_at, one[0]),
     )
     instants = [facts.clicked_at for _, facts in known]
     parts = {model: millionths(weights_of(model, instants, policy.half_life)) for model in Model}

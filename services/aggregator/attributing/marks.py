@@ -12,7 +12,7 @@ from typing import Final
 
 from aggregator.judge import Place
 from database.pool import Connection
-from database.queries import load_queries
+from database.queries import columns, load_queries
 from link_events.identity import Currency, CustomerHash
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -33,14 +33,14 @@ async def mark(connection: Connection, marks: Sequence[Mark]) -> None:
     """Have these looked at once the caller's transaction is committed."""
     if marks:
         rows = [(one.conversion_id, one.captured_at, one.left_customer) for one in marks]
-        await connection.execute(_SQL["mark"], *map(list, zip(*rows, strict=True)))
+        await connection.execute(_SQL["mark"], *columns(rows))
 
 
 async def mark_by_clicks(connection: Connection, clicks: Collection[Place]) -> None:
     """Whatever names one of these clicks, whose verdicts the caller's transaction has changed before."""
     if clicks:
         names = [(one.journal, one.partition, one.seq) for one in clicks]
-        await connection.execute(_SQL["mark_by_clicks"], *map(list, zip(*names, strict=True)))
+        await connection.execute(_SQL["mark_by_clicks"], *columns(names))
 
 
 async def mark_by_currency(connection: Connection, currency: Currency, since: date) -> None:

@@ -17,15 +17,15 @@ from typing import Any, Final
 
 from aggregator.attributing.deciding import Attribution, Bound, Claim, Credit, Found, Policy, bound_by
 from aggregator.attributing.money import SAME_CURRENCY, RateOn
-from aggregator.attributing.touches import ClickName, Touch, TouchFacts
+from aggregator.attributing.touches import Touch, TouchFacts, facts_of, place_of, touch_of
 from aggregator.programme.store import Programme, hold_programme
 from aggregator.results.adding import Results
 from aggregator.results.store import add_results
 from database.pool import Connection, Pool, connected
-from database.queries import load_queries
-from link_events.identity import ConversionKey, CustomerHash, JournalId, Origin, Seq
-from link_events.reasons import Model, TouchOutcome, Verdict
-from link_events.streams import Partition, Stream
+from database.queries import columns, load_queries
+from link_events.identity import ConversionKey, CustomerHash, EventPlace
+from link_events.reasons import Model, TouchOutcome
+from link_events.streams import Partition
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -43,9 +43,6 @@ SWEPT_MAX: Final = 1000
 
 _IDLE_MAX: Final = "5s"
 """Between two statements lies some deciding: a second at the very most."""
-
-EventName = tuple[JournalId, Partition, Seq]
-"""The event that stands for a conversion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +120,7 @@ class AttributionWriter:
         self._marks = [mark for mark in self._marks if mark.conversion_id in looked_at]
         customers = {row["customer"] for row in held if row["customer"] and not row["names_clicks"]}
         candidates = await self._candidates(customers)
-        touches = {event: own[event] for event in map(_event, held) if event in own}
+        touches = {event: own[event] for event in map(place_of, held) if event in own}
         touches |= await self._touches(candidates)
         facts = await self._hold_clicks(touches.values())
         await self._put_facts(held, touches, facts)
@@ -132,12 +129,12 @@ class AttributionWriter:
         rates = await self._rates(ids)
         by_customer: dict[bytes, list[tuple[Claim, Sequence[Touch]]]] = defaultdict(list)
         for row in candidates:
-            by_customer[row["customer"]].append((_claim(row), latest.get(_event(row), ())))
+            by_customer[row["customer"]].append((_claim(row), latest.get(place_of(row), ())))
         return [
             Due(
                 claim,
                 Found(
-                    touches=latest.get(_event(row), ()),
+                    touches=latest.get(place_of(row), ()),
                     bound=self._bound(claim, by_customer),
                     reversals=reversals[claim.conversion_id],
                     rate=SAME_CURRENCY if claim.currency == self.policy.currency else rates.get(claim.conversion_id),
@@ -168,35 +165,35 @@ class AttributionWriter:
             return ()
         return await self._connection.fetch(_SQL["candidates_of"], sorted(customers), CANDIDATES_MAX)
 
-    async def _touches(self, conversions: Iterable[Any]) -> Mapping[EventName, Sequence[Touch]]:
+    async def _touches(self, conversions: Iterable[Any]) -> Mapping[EventPlace, Sequence[Touch]]:
         """What the events of conversions name, with what was found of it before."""
-        events = sorted({_event(row) for row in conversions if row["names_clicks"]})
-        touches: dict[EventName, list[Touch]] = defaultdict(list)
+        events = sorted({place_of(row) for row in conversions if row["names_clicks"]})
+        touches: dict[EventPlace, list[Touch]] = defaultdict(list)
         if events:
-            for row in await self._connection.fetch(_SQL["touches_of"], *_columns(events)):
-                touches[_event(row)].append(_touch(row))
+            for row in await self._connection.fetch(_SQL["touches_of"], *columns(events)):
+                touches[place_of(row)].append(touch_of(row))
         return touches
 
-    async def _hold_clicks(self, touches: Iterable[Iterable[Touch]]) -> Mapping[ClickName, TouchFacts]:
+    async def _hold_clicks(self, touches: Iterable[Iterable[Touch]]) -> Mapping[EventPlace, TouchFacts]:
         """Clicks as they are judged, which stays so until we are done."""
-        names = sorted({(*touch.name, touch.click_on) for named in touches for touch in named})
+        names = sorted({(*touch.click.place, touch.click_on) for named in touches for touch in named})
         if not names:
             return {}
-        rows = await self._connection.fetch(_SQL["hold_clicks"], *_columns(names))
-        return {_event(row): _facts(row, row["occurred_at"]) for row in rows}
+        rows = await self._connection.fetch(_SQL["hold_clicks"], *columns(names))
+        return {place_of(row): facts_of(row, row["occurred_at"]) for row in rows}
 
     async def _put_facts(
         self,
         held: Iterable[Any],
-        touches: Mapping[EventName, Sequence[Touch]],
-        facts: Mapping[ClickName, TouchFacts],
+        touches: Mapping[EventPlace, Sequence[Touch]],
+        facts: Mapping[EventPlace, TouchFacts],
     ) -> None:
         """Keep what was found. Only of conversions that are looked at: the sweep has to find the others as they are."""
         rows = [
-            (*_event(row), *touch.name, *_facts_row(facts[touch.name]))
+            (*place_of(row), *touch.click.place, *_facts_row(facts[touch.click.place]))
             for row in held
-            for touch in touches.get(_event(row), ())
-            if touch.name in facts and facts[touch.name] != touch.facts
+            for touch in touches.get(place_of(row), ())
+            if touch.click.place in facts and facts[touch.click.place] != touch.facts
         ]
         if rows:
             await self._connection.executemany(_SQL["put_facts"], sorted(rows))
@@ -214,7 +211,7 @@ class AttributionWriter:
     async def _put_credits(self, made: Sequence[tuple[Claim, Attribution]]) -> Mapping[Partition, Results]:
         """Take back credits that are not given any more, give those that are new; what that adds to the counts."""
         stored = await self._connection.fetch(_SQL["credits_of"], [claim.conversion_id for claim, _ in made])
-        before = {(row["conversion_id"], *_event(row)): _credit(row) for row in stored}
+        before = {(row["conversion_id"], *place_of(row)): _credit(row) for row in stored}
         after = {(claim.conversion_id, *credit.click): credit for claim, now in made for credit in now.credits}
         gone = {key: credit for key, credit in before.items() if after.get(key) != credit}
         new = {key: credit for key, credit in after.items() if before.get(key) != credit}
@@ -235,7 +232,7 @@ class AttributionWriter:
 
     async def _put(self, query: str, rows: Sequence[Sequence[Any]], *first: Any) -> None:
         if rows:
-            await self._connection.execute(_SQL[query], *first, *_columns(rows))
+            await self._connection.execute(_SQL[query], *first, *columns(rows))
 
 
 def policy_of(programme: Programme) -> Policy:
@@ -251,18 +248,10 @@ def policy_of(programme: Programme) -> Policy:
     )
 
 
-def _first(held: Sequence[Any], touches: Mapping[EventName, Sequence[Touch]]) -> Sequence[Any]:
+def _first(held: Sequence[Any], touches: Mapping[EventPlace, Sequence[Touch]]) -> Sequence[Any]:
     """The first conversions, at least one, that have no more touches together than a transaction may."""
-    reached = accumulate(len(touches.get(_event(row), ())) for row in held)
+    reached = accumulate(len(touches.get(place_of(row), ())) for row in held)
     return [row for row, so_far in zip(held, reached, strict=True) if row is held[0] or so_far <= TOUCHES_MAX]
-
-
-def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    return list(map(list, zip(*rows, strict=True)))
-
-
-def _event(row: Any) -> EventName:
-    return row["journal"], row["partition"], row["seq"]
 
 
 def _claim(row: Any) -> Claim:
@@ -280,26 +269,8 @@ def _claim(row: Any) -> Claim:
     )
 
 
-def _touch(row: Any) -> Touch:
-    origin = Origin(row["click_journal"], Stream.CLICKS, row["click_partition"], row["click_seq"])
-    return Touch(origin, row["click_on"], None if row["clicked_at"] is None else _facts(row, row["clicked_at"]))
-
-
-def _latest(touch: Touch, facts: Mapping[ClickName, TouchFacts]) -> Touch:
-    return replace(touch, facts=facts.get(touch.name, touch.facts))
-
-
-def _facts(row: Any, clicked_at: datetime) -> TouchFacts:
-    return TouchFacts(
-        clicked_at=clicked_at,
-        day=row["local_day"],
-        advocate_id=row["advocate_id"],
-        link_id=row["link_id"],
-        verdict=Verdict(row["verdict"]),
-        reasons=tuple(row["reasons"]),
-        self_click=row["self_click"],
-        test=row["test"],
-    )
+def _latest(touch: Touch, facts: Mapping[EventPlace, TouchFacts]) -> Touch:
+    return replace(touch, facts=facts.get(touch.click.place, touch.facts))
 
 
 def _facts_row(facts: TouchFacts) -> tuple[Any, ...]:
@@ -317,7 +288,7 @@ def _attribution_row(claim: Claim, made: Attribution) -> tuple[Any, ...]:
 
 def _credit(row: Any) -> Credit:
     return Credit(
-        click=_event(row),
+        click=place_of(row),
         advocate_id=row["advocate_id"],
         link_id=row["link_id"],
         day=row["day"],

@@ -1,14 +1,12 @@
-"""What a click is to the conversion that names it. Pure."""
+"""What a click is to the conversion that names it, and what is stored of that. Pure."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
-from link_events.identity import AdvocateId, JournalId, LinkId, Origin, Seq
+from link_events.identity import AdvocateId, EventPlace, LinkId, Origin
 from link_events.reasons import Earning, Reason, TouchOutcome, Verdict
-from link_events.streams import Partition
-
-ClickName = tuple[JournalId, Partition, Seq]
-"""A click by what it is called, as credits and touches are ordered where their instants are the same."""
+from link_events.streams import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +31,35 @@ class Touch:
     click_on: date
     facts: TouchFacts | None = None
 
-    @property
-    def name(self) -> ClickName:
-        """The click's name."""
-        return self.click.journal, self.click.partition, self.click.seq
+
+def place_of(row: Any) -> EventPlace:
+    """Where the event of a row was journaled."""
+    return EventPlace(row["journal"], row["partition"], row["seq"])
+
+
+def click_of(row: Any) -> EventPlace:
+    """The click that a row of `conversion_touch` names."""
+    return EventPlace(row["click_journal"], row["click_partition"], row["click_seq"])
+
+
+def touch_of(row: Any) -> Touch:
+    """A row of `conversion_touch`."""
+    facts = None if row["clicked_at"] is None else facts_of(row, row["clicked_at"])
+    return Touch(click_of(row).in_stream(Stream.CLICKS), row["click_on"], facts)
+
+
+def facts_of(row: Any, clicked_at: datetime) -> TouchFacts:
+    """What a row of `conversion_touch` or of `click` knows of a click of that instant."""
+    return TouchFacts(
+        clicked_at=clicked_at,
+        day=row["local_day"],
+        advocate_id=row["advocate_id"],
+        link_id=row["link_id"],
+        verdict=Verdict(row["verdict"]),
+        reasons=tuple(row["reasons"]),
+        self_click=row["self_click"],
+        test=row["test"],
+    )
 
 
 def outcome_of(touch: Touch, occurred_at: datetime, window: timedelta, earning: Earning) -> TouchOutcome:

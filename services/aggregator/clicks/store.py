@@ -60,7 +60,7 @@ class ClickStore:
         No raw click is let go meanwhile.
         """
         async with snapshot(self._pool, self._silent_after, hold_raw=True) as (connection, freshness):
-            row = await connection.fetchrow(_SQL["click_by_origin"], origin.journal, origin.partition, origin.seq)
+            row = await connection.fetchrow(_SQL["click_by_origin"], *origin.place)
             if row is None:
                 return await whereabouts(connection, origin)
             changes = await changes_of(connection, origin)

@@ -20,7 +20,7 @@ from aggregator.conversions.settling import (
     holders,
 )
 from database.pool import Connection
-from database.queries import load_queries
+from database.queries import columns, load_queries
 from link_events.identity import ConversionKey, CustomerHash, JournalId
 from link_events.reasons import Via
 from link_events.streams import Offset, Partition
@@ -80,7 +80,7 @@ async def take_reversals(connection: Connection, partition: Partition, events: S
         return 0
     first = first_told(events)
     kept = await connection.fetch(
-        _SQL["keep_reversals"], *_columns([_reversal_row(partition, x) for x in first.values()])
+        _SQL["keep_reversals"], *columns([_reversal_row(partition, x) for x in first.values()])
     )
     captured: dict[ConversionKey, datetime] = {}
     for one in first.values():
@@ -92,7 +92,7 @@ async def take_reversals(connection: Connection, partition: Partition, events: S
 
 
 async def _hold(connection: Connection, keys: Collection[ConversionKey]) -> Mapping[ConversionKey, _Held]:
-    rows = await connection.fetch(_SQL["hold_keys"], *_columns(list(keys)))
+    rows = await connection.fetch(_SQL["hold_keys"], *columns(list(keys)))
     return {
         _key(row): _Held(
             row["conversion_id"],
@@ -112,18 +112,14 @@ async def _begin(
     if not events:
         return {}
     rows = [(*key, *_holder_row(partition, one)) for key, one in events.items()]
-    made = await connection.fetch(_SQL["begin"], *_columns(rows))
+    made = await connection.fetch(_SQL["begin"], *columns(rows))
     if len(made) < len(rows):
         raise KeyTakenError(f"of {len(rows)} new conversions {len(rows) - len(made)} were taken from another partition")
     return {_key(row): row["conversion_id"] for row in made}
 
 
 async def _put(connection: Connection, query: str, rows: Sequence[Sequence[Any]]) -> None:
-    await connection.execute(_SQL[query], *_columns(rows))
-
-
-def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    return list(map(list, zip(*rows, strict=True)))
+    await connection.execute(_SQL[query], *columns(rows))
 
 
 def _key(row: Any) -> ConversionKey:
@@ -144,7 +140,7 @@ def _touch_rows(partition: Partition, one: ReceivedConversion) -> Iterator[tuple
         click = touch.origin
         yield (
             *(one.origin.journal, partition, one.origin.seq),
-            *(click.journal, click.partition, click.seq, touch.utc_day),
+            *(*click.place, touch.utc_day),
         )
 
 

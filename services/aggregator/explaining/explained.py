@@ -3,30 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
-from aggregator.attributing.touches import Touch, TouchFacts, outcome_of
+from aggregator.attributing.touches import TouchFacts, click_of, outcome_of, place_of, touch_of
 from aggregator.conversions.bodies import Body, state_beside
 from aggregator.explaining.placing import CreditedPlace
-from link_events.identity import EventId, JournalId, Origin, Seq
-from link_events.reasons import ConversionState, Earning, TouchOutcome, Verdict, Via
-from link_events.streams import Partition, Stream
+from link_events.identity import EventId, EventPlace, Origin
+from link_events.reasons import ConversionState, Earning, TouchOutcome, Via
+from link_events.streams import Stream
 
 Row = Mapping[str, Any]
 
 WAITS_FOR_NOTHING = frozenset({ConversionState.REVERSED, ConversionState.TEST})
-
-
-class EventPlace(NamedTuple):
-    """Where an event was journaled in its stream."""
-
-    journal: JournalId
-    partition: Partition
-    seq: Seq
-
-    def in_stream(self, stream: Stream) -> Origin:
-        """The event's name."""
-        return Origin(self.journal, stream, self.partition, self.seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +77,6 @@ class ExplainedEvent:
         return place_of(self.event) == place_of(self.stored.conversion)
 
 
-def place_of(row: Row) -> EventPlace:
-    """Where the event of a row was journaled."""
-    return EventPlace(row["journal"], row["partition"], row["seq"])
-
-
-def click_of(touch: Row) -> EventPlace:
-    """The click that a row of `conversion_touch` names."""
-    return EventPlace(touch["click_journal"], touch["click_partition"], touch["click_seq"])
-
-
 def explained(
     event: Row, stored: Stored, counts: Sequence[CreditedPlace], earning: Earning, now: datetime
 ) -> ExplainedEvent:
@@ -144,7 +122,7 @@ def _touches(stored: Stored, earning: Earning) -> Sequence[ExplainedTouch]:
     window = None if window_s is None else timedelta(seconds=window_s)
     found = []
     for row in stored.touches.get(place_of(source), ()):
-        touch = _touch(row)
+        touch = touch_of(row)
         outcome = None if window is None else outcome_of(touch, source["occurred_at"], window, earning)
         found.append(ExplainedTouch(touch.click, touch.facts, outcome, stored.credits.get(click_of(row))))
     return found
@@ -152,25 +130,7 @@ def _touches(stored: Stored, earning: Earning) -> Sequence[ExplainedTouch]:
 
 def _named(rows: Sequence[Row]) -> Sequence[ExplainedTouch]:
     """Touches of an event that stands for nothing: nobody looks at its clicks."""
-    return [ExplainedTouch(_touch(row).click, None, None, None) for row in rows]
-
-
-def _touch(row: Row) -> Touch:
-    click = click_of(row).in_stream(Stream.CLICKS)
-    return Touch(click, row["click_on"], None if row["clicked_at"] is None else _facts(row))
-
-
-def _facts(row: Row) -> TouchFacts:
-    return TouchFacts(
-        clicked_at=row["clicked_at"],
-        day=row["local_day"],
-        advocate_id=row["advocate_id"],
-        link_id=row["link_id"],
-        verdict=Verdict(row["verdict"]),
-        reasons=tuple(row["reasons"]),
-        self_click=row["self_click"],
-        test=row["test"],
-    )
+    return [ExplainedTouch(touch_of(row).click, None, None, None) for row in rows]
 
 
 def _body(event: Row) -> Body:

@@ -7,16 +7,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from aggregator.attributing.touches import place_of
 from aggregator.clicks.absence import Whereabouts
 from aggregator.clicks.store import whereabouts
 from aggregator.counts.tables import CountsTable
-from aggregator.explaining.explained import EventPlace, ExplainedEvent, Row, Stored, explained, place_of
+from aggregator.explaining.explained import ExplainedEvent, Row, Stored, explained
 from aggregator.explaining.placing import CountsKey, places
 from aggregator.freshness.store import Freshness, snapshot
 from aggregator.journals.states import SILENT_AFTER
 from database.pool import Connection, Pool, connected, only_row
-from database.queries import load_queries
-from link_events.identity import ConversionKey, Origin
+from database.queries import columns, load_queries
+from link_events.identity import ConversionKey, EventPlace, Origin
 from link_events.periods import quarter_start
 from link_events.reasons import ConversionState
 
@@ -62,7 +63,7 @@ class ConversionStore:
     async def find(self, origin: Origin) -> ConversionsAnswer | Whereabouts:
         """The conversion that was journaled as `origin`; else what is known of that event."""
         async with snapshot(self._pool, self._silent_after) as (connection, freshness):
-            events = await _rows(connection, "event", origin.journal, origin.partition, origin.seq)
+            events = await _rows(connection, "event", *origin.place)
             if not events:
                 return await whereabouts(connection, origin)
             (event,) = events
@@ -162,7 +163,7 @@ async def _numbers(connection: Connection, credits_: Iterable[Row]) -> Mapping[C
 
 def _columns(rows: Iterable[tuple[object, ...]], width: int = 3) -> Sequence[Sequence[object]]:
     """Rows as unnest takes them: a list for each column."""
-    return [*zip(*rows, strict=True)] or [[]] * width
+    return columns(rows) or [[]] * width
 
 
 def _grouped(rows: Iterable[Row]) -> Mapping[int, Sequence[Row]]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from aggregator.leases.shares import Picture, Slice
 from database.pool import Pool, connected
-from database.queries import load_queries
+from database.queries import columns, load_queries
 from link_events.streams import Partition, Stream
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -27,7 +27,7 @@ class LeaseStore:
     async def enroll(self, slices: Sequence[Slice]) -> None:
         """Make sure that every partition has a row to be held by."""
         async with connected(self._pool) as connection:
-            await connection.execute(_SQL["enroll"], *map(list, zip(*slices, strict=True)))
+            await connection.execute(_SQL["enroll"], *columns(slices))
 
     async def renew(self) -> Picture:
         """Say that we are alive, for the length of a lease from now on, and see who else is."""
@@ -47,7 +47,7 @@ class LeaseStore:
     async def give_back(self, slices: Collection[Slice]) -> None:
         """Let others have partitions of ours at once."""
         async with connected(self._pool) as connection:
-            await connection.execute(_SQL["give_back"], self.owner, *map(list, zip(*sorted(slices), strict=True)))
+            await connection.execute(_SQL["give_back"], self.owner, *columns(sorted(slices)))
 
     async def resign(self) -> None:
         """Let others have everything at once."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aggregator.results.adding import CREDIT_COLUMNS, RESULT_COLUMNS, ResultCounts, Results
 from database.pool import Connection
-from database.queries import load_queries
+from database.queries import columns, load_queries
 from link_events.streams import Partition
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -29,4 +29,4 @@ async def add_results(connection: Connection, partition: Partition, results: Res
 def _columns(counts: Mapping[tuple[Any, date], ResultCounts], names: Sequence[str]) -> list[list[Any]]:
     """Rows of a counts table by columns, in key order: key, day, then `names`."""
     rows = [(*key, *(getattr(one, name) for name in names)) for key, one in sorted(counts.items())]
-    return list(map(list, zip(*rows, strict=True))) or [[] for _ in range(2 + len(names))]
+    return columns(rows) or [[] for _ in range(2 + len(names))]

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
+from aggregator.attributing.touches import place_of
 from aggregator.counts.tables import CountsTable
-from aggregator.explaining.explained import ExplainedEvent, ExplainedTouch, Row, WaitsFor, place_of
+from aggregator.explaining.explained import ExplainedEvent, ExplainedTouch, Row, WaitsFor
 from aggregator.explaining.placing import CreditedPlace
 from aggregator.explaining.store import KEY_EVENTS_MAX
 from aggregator.routes.answers import AnswerOut, rate_text

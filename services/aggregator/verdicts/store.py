@@ -23,7 +23,7 @@ from aggregator.verdicts.deciding import (
     slots_touched,
 )
 from database.pool import Connection
-from database.queries import load_queries
+from database.queries import columns, load_queries
 from link_events.identity import Origin
 from link_events.reasons import Verdict
 
@@ -48,7 +48,7 @@ async def judge_wanted(
 
 async def changes_of(connection: Connection, origin: Origin) -> Sequence[Mapping[str, Any]]:
     """Every change of a click's verdict, the oldest first."""
-    rows = await connection.fetch(_SQL["changes_of"], origin.journal, origin.partition, origin.seq)
+    rows = await connection.fetch(_SQL["changes_of"], *origin.place)
     return [dict(row) for row in rows]
 
 
@@ -68,21 +68,21 @@ async def _judge(
 async def _named(connection: Connection, wanted: Sequence[Wanted]) -> Sequence[StoredClick]:
     if not wanted:
         return ()
-    names = [(one.event.journal, one.event.partition, one.event.seq) for one in wanted]
-    return _clicks(await connection.fetch(_SQL["clicks_named"], *_columns(names)))
+    names = [one.event.place for one in wanted]
+    return _clicks(await connection.fetch(_SQL["clicks_named"], *columns(names)))
 
 
 async def _of_slots(connection: Connection, slots: Collection[Slot]) -> Sequence[StoredClick]:
     if not slots:
         return ()
-    return _clicks(await connection.fetch(_SQL["clicks_of_slots"], *_columns(slots)))
+    return _clicks(await connection.fetch(_SQL["clicks_of_slots"], *columns(slots)))
 
 
 async def _held(connection: Connection, slots: Collection[Slot]) -> Held:
     """All slots, of every link, that the visitors of `slots` hold of the same advocates on the same days."""
     if not slots:
         return {}
-    rows = await connection.fetch(_SQL["slots_of_visitors"], *_columns({slot[:3] for slot in slots}))
+    rows = await connection.fetch(_SQL["slots_of_visitors"], *columns({slot[:3] for slot in slots}))
     return {Slot(row["day"], row["advocate_id"], row["visitor"], row["link_id"]): _place(row) for row in rows}
 
 
@@ -90,10 +90,10 @@ async def _write(connection: Connection, decision: Decision) -> None:
     """Slots in key order, then clicks in theirs, as every writer takes them; then what names one of these clicks."""
     gone = sorted(slot for slot, holder in decision.holders.items() if holder is None)
     if gone:
-        await connection.execute(_SQL["drop_slots"], *_columns(gone))
+        await connection.execute(_SQL["drop_slots"], *columns(gone))
     taken = sorted((*slot, *holder) for slot, holder in decision.holders.items() if holder is not None)
     if taken:
-        await connection.execute(_SQL["put_slots"], *_columns(taken))
+        await connection.execute(_SQL["put_slots"], *columns(taken))
     rows = [
         (
             *(one.click.place.journal, one.click.place.partition, one.click.place.seq, one.click.occurred_on),
@@ -104,10 +104,6 @@ async def _write(connection: Connection, decision: Decision) -> None:
     ]
     await connection.executemany(_SQL["judge_anew"], sorted(rows))
     await mark_by_clicks(connection, [one.click.place for one in decision.changes])
-
-
-def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    return list(map(list, zip(*rows, strict=True)))
 
 
 def _clicks(rows: Iterable[Any]) -> Sequence[StoredClick]:

@@ -12,7 +12,7 @@ from typing import Final
 import asyncpg
 
 from database.pool import connected, only_row
-from database.queries import load_queries
+from database.queries import columns, load_queries
 from link_events.identity import AdvocateId, Code, LinkId
 from redirector.errors import CodeTakenError, UnknownAdvocateError
 from redirector.links.link import Advocate, Link, LinkFields
@@ -144,7 +144,7 @@ async def add_missing_links(
     for start in range(0, len(missing), LINKS_INSERTED_MAX):
         rows = missing[start : start + LINKS_INSERTED_MAX]
         first_change = await connection.fetchval(_SQL["next_changes"], len(rows))
-        await connection.execute(_SQL["insert_links"], first_change, *map(list, zip(*rows, strict=True)), actor)
+        await connection.execute(_SQL["insert_links"], first_change, *columns(rows), actor)
 
 
 async def links_by_code(connection: asyncpg.pool.PoolConnectionProxy, codes: Collection[Code]) -> Mapping[Code, Link]:

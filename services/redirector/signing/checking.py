@@ -115,8 +115,5 @@ def read_click_ids(texts: Sequence[str], secrets: SigningSecrets) -> tuple[Named
 
 
 def _in_order(clicks: Iterable[NamedClick]) -> tuple[NamedTouch, ...]:
-    named = {
-        (click.origin.journal, click.origin.partition, click.origin.seq): NamedTouch(click.origin, click.utc_day)
-        for click in clicks
-    }
+    named = {click.origin.place: NamedTouch(click.origin, click.utc_day) for click in clicks}
     return tuple(named[place] for place in sorted(named))
