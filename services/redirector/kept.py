@@ -32,6 +32,7 @@ class KeptFile:
 
     def __init__(self, journal_dir: Path, name: str) -> None:
         self._path = journal_dir / DIRECTORY_NAME / name
+        self._body = b""  # that is known to be there
 
     def read(self, parse: Callable[[Any], T]) -> T | None:
         """What `parse` makes of the value; None where there is none, or none that can be read.
@@ -46,10 +47,13 @@ class KeptFile:
             log.warning("%s cannot be read: %s", self._path, error)
             return None
         try:
-            return parse(_value_in(content))
+            body = _body_in(content)
+            value = parse(orjson.loads(body))
         except (KeyError, TypeError, ValueError):  # without what it says: that may quote what is private
             log.warning("%s is damaged and counts as absent", self._path)
             return None
+        self._body = body
+        return value
 
     def write(self, value: Any) -> None:
         """Replace the file in one step; when this returns, the new one survives a power loss.
@@ -61,9 +65,15 @@ class KeptFile:
         self._path.parent.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
         write_private(self._path, f"{_checksum(body)}\n{body.decode()}")
         sync_directory(self._path.parent)
+        self._body = body
 
     async def keep(self, what: str, value: Any) -> bool:
-        """Write beside the event loop. Whether it could be; if not, the log names `what`, and the old one is there."""
+        """Write beside the event loop, unless it is there already. If it cannot be, the old one stays.
+
+        Whether it is there; if not, the log names `what`.
+        """
+        if orjson.dumps(value) == self._body:
+            return True
         try:
             await asyncio.to_thread(self.write, value)
         except OSError as error:
@@ -78,17 +88,18 @@ class KeptFile:
             OSError: it is still there, or may come back with a power loss.
         """
         try:
+            self._body = b""
             self._path.unlink()
         except FileNotFoundError:
             return
         sync_directory(self._path.parent)
 
 
-def _value_in(content: bytes) -> Any:
+def _body_in(content: bytes) -> bytes:
     checksum, _, body = content.partition(b"\n")
     if checksum != _checksum(body).encode():
         raise ValueError("the checksum is another one")
-    return orjson.loads(body)
+    return body
 
 
 def _checksum(body: bytes) -> str:

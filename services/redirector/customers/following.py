@@ -23,8 +23,7 @@ class FollowedCustomerKey:
     def __init__(self, store: CustomerKeyStore, kept: KeptFile) -> None:
         self._store = store
         self._kept = kept
-        self._saved = kept.read(_read)
-        self._secret = self._saved
+        self._secret = kept.read(_read)
 
     @property
     def known(self) -> bool:
@@ -55,8 +54,7 @@ class FollowedCustomerKey:
         if self._secret not in (None, told):
             log.error("Postgres has another customer key than before: customers are other ones from now on")
         self._secret = told
-        if told != self._saved and await self._kept.keep("the customer key", {"secret": told.hex()}):
-            self._saved = told
+        await self._kept.keep("the customer key", {"secret": told.hex()})
 
 
 def _new_secret() -> bytes:

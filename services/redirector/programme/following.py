@@ -20,8 +20,7 @@ class FollowedProgramme:
     def __init__(self, store: ProgrammeStore, kept: KeptFile) -> None:
         self._store = store
         self._kept = kept
-        self._saved = kept.read(_read)
-        self.current = self._saved or Programme()
+        self.current = kept.read(_read) or Programme()
         self.zone = zone_named(self.current.timezone) or ZoneInfo("UTC")
 
     async def follow(self, interval: timedelta = FOLLOW_INTERVAL) -> None:
@@ -37,8 +36,7 @@ class FollowedProgramme:
         told = await self._store.read()
         if told != self.current:
             self._take_over(told)
-        if told != self._saved and await self._kept.keep("the programme", asdict(told)):
-            self._saved = told
+        await self._kept.keep("the programme", asdict(told))
 
     def _take_over(self, told: Programme) -> None:
         zone = zone_named(told.timezone)

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from http_api.bodies import BodyTooLargeError
 from http_api.openapi import LIMITED, RETRY_AFTER, Responses, Schema, problem
-from http_api.problems import ProblemError, ProblemKind, away, refused_field
+from http_api.problems import ProblemError, ProblemKind, refused_field
 from link_events.events import VALUE_MINOR_MAX, Conversion
 from link_events.identity import Origin
 from link_events.reasons import Via
@@ -34,14 +34,13 @@ from redirector.conversions.reading import (
     expect_takeable,
     read_row,
 )
-from redirector.errors import KeyAwayError
 from redirector.finding import NetworkOf
-from redirector.journal.journal import JournalFullError, utc_now
+from redirector.journal.journal import utc_now
 from redirector.metrics import BrowserMetrics
 from redirector.network_limits import NetworkLimits
 from redirector.programme.following import FollowedProgramme
 from redirector.recording import Recorder
-from redirector.routes.conversions import ReceivedOut, journal_full, refusal
+from redirector.routes.conversions import ReceivedOut, kept_or_refused, refusal
 from redirector.routes.redirects import captured
 from redirector.signing.checking import ClickIdCheck
 
@@ -162,13 +161,10 @@ class BrowserDesk:
     async def _taken(self, request: Request, via: Via, read: Read) -> Origin:
         self._admit(request, via)
         try:
-            (origin,) = await self.recorder.keep([await self._conversion(await read(), via)])
+            with kept_or_refused():
+                (origin,) = await self.recorder.keep([await self._conversion(await read(), via)])
         except RefusedRowError as error:
             raise refusal(error.refused) from error
-        except KeyAwayError as error:
-            raise away(str(error)) from error
-        except JournalFullError as error:
-            raise journal_full(error) from error
         return origin
 
     def _admit(self, request: Request, via: Via) -> None:

@@ -1,6 +1,7 @@
 """What other systems report: POST /v1/conversions, POST /v1/reversals and POST /v1/activities."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -144,21 +145,29 @@ def conversion_routes(desk: ConversionDesk) -> APIRouter:
 async def _answered(body: object, several: type[ConversionsIn | ReversalsIn | ActivitiesIn], take: Take) -> Response:
     """The answer to `body`, parsed JSON."""
     if not (isinstance(body, dict) and "rows" in body):
-        return _one(*await _taken(take, [body]))
+        with kept_or_refused():
+            (answer,) = await take([body])
+        return _one(answer)
     try:
         rows = several.model_validate(body).rows
     except ValidationError as error:
         raise RequestValidationError(error.errors(include_url=False)) from error
-    return _accepted({"rows": [answer.shown() for answer in await _taken(take, rows)]})
+    with kept_or_refused():
+        answers = await take(rows)
+    return _accepted({"rows": [answer.shown() for answer in answers]})
 
 
-async def _taken(take: Take, rows: Sequence[object]) -> list[RowAnswer]:
+@contextmanager
+def kept_or_refused() -> Iterator[None]:
+    """Answer what the block cannot keep with a ProblemError: 503 for what we lack, and for the disk."""
     try:
-        return await take(rows)
+        yield
     except KeyAwayError as error:
         raise away(str(error)) from error
     except JournalFullError as error:
-        raise journal_full(error) from error
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        status, kind = HTTPStatus.SERVICE_UNAVAILABLE, ProblemKind.JOURNAL_FULL
+        raise ProblemError(status, kind, str(error), headers=headers) from error
 
 
 def _one(answer: RowAnswer) -> Response:
@@ -172,12 +181,6 @@ def refusal(refused: Refused) -> ProblemError:
     errors = [FieldError(fault.field or "body", fault.detail) for fault in refused.faults]
     detail = "; ".join(f"{error.field}: {error.detail}" for error in errors)
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, _KIND_OF[refused.answer], detail, errors=errors)
-
-
-def journal_full(error: JournalFullError) -> ProblemError:
-    """A 503 for what could not be journaled."""
-    headers = {"Retry-After": str(RETRY_AFTER_S)}
-    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, ProblemKind.JOURNAL_FULL, str(error), headers=headers)
 
 
 def _accepted(told: object) -> Response:

@@ -21,8 +21,7 @@ class FollowedKeys:
     def __init__(self, store: SigningKeyStore, kept: KeptFile) -> None:
         self._store = store
         self._kept = kept
-        self._saved = kept.read(read_keyring)
-        self.ring = self._saved
+        self.ring = kept.read(read_keyring)
         self._looking = asyncio.Lock()
 
     async def follow(self, interval: timedelta = FOLLOW_INTERVAL) -> None:
@@ -43,8 +42,7 @@ class FollowedKeys:
         if told != self.ring:
             self.ring = told
             log.info("signing with key %s", told.current)
-        if told != self._saved and await self._kept.keep("the signing keys", _written(told)):
-            self._saved = told
+        await self._kept.keep("the signing keys", _written(told))
 
 
 def _written(ring: Keyring) -> dict[str, Any]:
