@@ -59,6 +59,6 @@ def _key(row: Row, group_by: GroupBy | None) -> tuple[Any, int]:
 
 
 async def _fetch(connection: Connection, query: str, model: Model, cut: Cut, *values: object) -> list[Row]:
-    statement = f"{_SQL['earned']}\n{_SQL[query]}"
+    statement = "\n".join((_SQL["earned"], _SQL[query]))
     rows = await connection.fetch(statement, model, cut.first, cut.last, cut.starts, *values)
     return [dict(row) for row in rows]

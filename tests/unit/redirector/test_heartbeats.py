@@ -12,11 +12,16 @@ import pytest
 from link_events.codec import decode
 from link_events.events import Heartbeat
 from link_events.identity import Origin
+from link_events.streams import Partition, Stream
 from redirector.heartbeats import keep_beating
 from redirector.journal.journal import Journal, Limits
+from redirector.journal.segments import Slice
 from stage.journals import JOURNAL, LEFT, RIGHT, append, append_until_full, opened, read_all
 
 INTERVAL = timedelta(seconds=5)
+EVERY = [(stream, Partition(number)) for stream in Stream for number in range(2)]
+ALL_BUT_LEFT = [slice_ for slice_ in EVERY if slice_ != LEFT]
+ALL_BUT_CLICKS = [slice_ for slice_ in EVERY if slice_ not in (LEFT, RIGHT)]
 
 
 class Rounds:
@@ -64,8 +69,8 @@ async def beating(journal: Journal, rounds: Rounds) -> AsyncIterator[None]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def beats(journal: Journal) -> list[int]:
-    """The partitions of all heartbeats so far, each of which can be read."""
+def beats(journal: Journal) -> list[Slice]:
+    """The slices of all heartbeats so far, each of which can be read."""
     frames = read_all(journal.directory, journal.end)
     found = []
     for frame in frames:
@@ -73,13 +78,13 @@ def beats(journal: Journal) -> list[int]:
             origin = Origin(JOURNAL, frame.stream, frame.partition, frame.seq)
             assert decode(frame.payload, origin).data == Heartbeat()
             assert decode(frame.payload, origin).captured_at == frame.captured_at
-            found.append(int(frame.partition))
+            found.append((frame.stream, frame.partition))
     return found
 
 
 async def test_every_partition_beats_at_the_start(journal: Journal, beating: None) -> None:
-    """A redirector that nobody clicks on is known from its first second."""
-    assert beats(journal) == [0, 1]
+    """A redirector that nobody clicks on, and that nobody reports to, is known from its first second."""
+    assert beats(journal) == EVERY
 
 
 async def test_only_silent_partitions_beat_again(journal: Journal, rounds: Rounds, beating: None) -> None:
@@ -87,15 +92,15 @@ async def test_only_silent_partitions_beat_again(journal: Journal, rounds: Round
     await append(journal, "a click")
     rounds.next()
     await rounds.ended()
-    assert beats(journal) == [0, 1, 1]
+    assert beats(journal) == EVERY + ALL_BUT_LEFT
     rounds.next()
     await rounds.ended()
-    assert beats(journal) == [0, 1, 1, 0, 1]
+    assert beats(journal) == EVERY + ALL_BUT_LEFT + EVERY
     await append(journal, "a click", to=RIGHT)
     await append(journal, "a click", to=LEFT)
     rounds.next()
     await rounds.ended()
-    assert beats(journal) == [0, 1, 1, 0, 1]
+    assert beats(journal) == EVERY + ALL_BUT_LEFT + EVERY + ALL_BUT_CLICKS
 
 
 async def test_a_full_journal_misses_a_beat_and_goes_on(
@@ -116,4 +121,4 @@ async def test_a_full_journal_misses_a_beat_and_goes_on(
     journal.drop_segment(1)
     rounds.next()
     await rounds.ended()
-    assert beats(journal)[-2:] == [0, 1]
+    assert beats(journal)[-len(EVERY) :] == EVERY
