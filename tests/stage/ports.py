@@ -1,7 +1,7 @@
 """Ports for servers that tests start.
 
 They lie below those that the kernel gives to clients and to whoever asks for any port (32768 and up, where nobody
-changed that): between choosing one and listening on it there may be seconds, and thousands of connections of other tests.
+changed that): between choosing a port and listening on it there may be seconds, and thousands of connections.
 """
 
 import errno
@@ -26,8 +26,8 @@ def free_port() -> int:
 def reserved_port() -> Iterator[int]:
     """A port for somebody to listen on later, and again after they have died.
 
-    It is bound without listening, so that nobody else is given it as a free one. Which port it is is left to chance, and
-    not to that of a seeded test: sessions beside each other choose different ones.
+    It is bound without listening, so that nobody else is given it as a free one. The choice is left to chance, and not
+    to that of a seeded test: sessions beside each other choose different ones.
     """
     chance = random.SystemRandom()
     while True:
