@@ -574,7 +574,7 @@ CREATE TABLE conversion (
     CONSTRAINT conversion_state_check CHECK (
         state IN (
             'received', 'credited', 'pending_click', 'unknown_click', 'outside_window', 'precedes_click', 'self',
-            'not_counted_click', 'unknown_currency', 'reversed', 'test'
+            'not_counted_click', 'unknown_currency', 'value_too_large', 'reversed', 'test'
         )
     )
 ) WITH (fillfactor = 70);
@@ -606,14 +606,19 @@ CREATE TABLE reversal (
 -- writer: the aggregator. Conversions to be attributed anew: whoever changes what one depends on adds a row, the attributor
 -- deletes those that it took, so that a mark made meanwhile survives. `captured_at`: of what is not attributed yet; null where
 -- something attributed is corrected. `left_customer`: whose it was, where another event stands for the conversion now.
+-- `set_aside_at` and `error`: the conversion could not be attributed; it is tried again after a while.
 CREATE TABLE conversion_mark (
     mark_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     conversion_id bigint NOT NULL,
     captured_at timestamptz,
     marked_at timestamptz NOT NULL DEFAULT now(),
-    left_customer bytea
+    left_customer bytea,
+    set_aside_at timestamptz,
+    error text,
+    CONSTRAINT conversion_mark_set_aside_at_error_check CHECK (num_nulls(set_aside_at, error) IN (0, 2))
 );
 CREATE INDEX conversion_mark_captured_at_idx ON conversion_mark (captured_at, mark_id);
+CREATE INDEX conversion_mark_set_aside_at_idx ON conversion_mark (set_aside_at) WHERE set_aside_at IS NOT NULL;
 
 -- writer: the aggregator's attributor. A touch that earns, which `journal`, `partition` and `seq` name, with its millionths
 -- under each model; then what of it is in the counts.

@@ -65,6 +65,7 @@ class Measuring:
             self.waiting.waiting.labels(state).set(waiting.by_state.get(state, 0))
         self.waiting.marked.set(waiting.marks)
         self.waiting.oldest_mark.set(waiting.oldest_mark_s)
+        self.waiting.set_aside.set(waiting.set_aside)
 
     async def _measure_lag(self, standings: Mapping[Stream, Mapping[Partition, Offset]]) -> None:
         for stream, next_offsets in standings.items():

@@ -135,6 +135,11 @@ class ConversionMetrics:
         self.oldest_mark = Gauge(
             "advolink_oldest_mark_age_seconds", "How long the oldest of them has been waiting.", registry=registry
         )
+        self.set_aside = Gauge(
+            "advolink_conversions_set_aside",
+            "Conversions that could not be attributed; they are tried again every ten minutes.",
+            registry=registry,
+        )
         self.waiting = Gauge(
             "advolink_conversions_waiting",
             "Conversions that wait for a click (`pending_click`) or a rate (`unknown_currency`).",

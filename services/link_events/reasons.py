@@ -113,6 +113,7 @@ class ConversionState(StrEnum):
     SELF = "self"
     NOT_COUNTED_CLICK = "not_counted_click"
     UNKNOWN_CURRENCY = "unknown_currency"
+    VALUE_TOO_LARGE = "value_too_large"
     REVERSED = "reversed"
     TEST = "test"
     DUPLICATE = "duplicate"

@@ -20,6 +20,7 @@ from stage.sql import fetch
 
 MODELS: Final = ("last", "first", "linear", "position", "time_decay")
 DIGITS: Final = {"JPY": 0, "EUR": 2, "USD": 2, "KWD": 3}
+VALUE_MAX: Final = 10**12
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -96,6 +97,8 @@ def _reckon(
         state = _empty_state(whys, waits=now < sale.logged_at + rules.pending)
     elif value is None:
         state = "unknown_currency"
+    elif value > VALUE_MAX:
+        state = "value_too_large"
     if state != "credited" or value is None:
         return state, follows, None, set()
     return state, follows, value, _shared_out(sale, earning, value, rules)

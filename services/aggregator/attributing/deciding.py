@@ -143,7 +143,7 @@ def decide(claim: Claim, found: Found, policy: Policy, now: datetime) -> Attribu
     elif claim.test:
         state = ConversionState.TEST
     elif earning:
-        state = ConversionState.UNKNOWN_CURRENCY if value is None else ConversionState.CREDITED
+        state = _state_of_value(value)
     else:
         state = _state_of_none(outcomes, waits=now < waits_until)
     is_credited = state is ConversionState.CREDITED and value is not None
@@ -158,7 +158,7 @@ def decide(claim: Claim, found: Found, policy: Policy, now: datetime) -> Attribu
         net_value_minor=net,
         credited_value_minor=value if is_credited else None,
         credited_currency=policy.currency if is_credited else None,
-        rate=found.rate if is_credited else None,
+        rate=found.rate if is_credited or state is ConversionState.VALUE_TOO_LARGE else None,
     )
 
 
@@ -198,13 +198,19 @@ def _net(claim: Claim, reversals: Sequence[int | None]) -> int | None:
 
 
 def _credited_value(claim: Claim, net: int | None, rate: RateOn | None, policy: Policy) -> int | None:
-    """The value in the programme's currency; None where there is no rate for it, or one that makes it absurd."""
+    """The value in the programme's currency; None where there is no rate for it."""
     if not net or claim.currency is None:
         return 0
     if rate is None:
         return None
-    value = converted(net, claim.currency, policy.currency, rate.rate)
-    return value if value <= VALUE_MINOR_MAX else None
+    return converted(net, claim.currency, policy.currency, rate.rate)
+
+
+def _state_of_value(value: int | None) -> ConversionState:
+    """The state of a conversion that clicks earn, by its value in the programme's currency."""
+    if value is None:
+        return ConversionState.UNKNOWN_CURRENCY
+    return ConversionState.CREDITED if value <= VALUE_MINOR_MAX else ConversionState.VALUE_TOO_LARGE
 
 
 def _state_of_none(outcomes: Sequence[TouchOutcome], *, waits: bool) -> ConversionState:

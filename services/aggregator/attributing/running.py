@@ -1,6 +1,7 @@
 """The attributor: looks at what is marked until nothing is, in transactions of some at a time, for ever.
 
 Killed anywhere, it has done one of them or not; the marks say what is left. Any number of attributors share the marks.
+A conversion that cannot be attributed is set aside, so that it stops no other.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from aggregator.attributing.deciding import decide
-from aggregator.attributing.store import AttributingStore
+from aggregator.attributing.store import MARKS_MAX, AttributingStore, AttributionWriter
 from aggregator.metrics import AttributingMetrics
 from database.pool import DatabaseAwayError, RolledBackError
 from link_events.reasons import ConversionState
@@ -53,15 +54,46 @@ async def attribute_all(store: AttributingStore) -> int:
 async def attribute_some(store: AttributingStore) -> Counter[ConversionState]:
     """Look at some marked conversions, in one transaction, and tell what became of them. Nothing: none was marked.
 
+    Where it fails because of what is in it, each is looked at in a transaction of its own.
+
     Raises:
         DatabaseAwayError: all of it may have happened, or nothing.
     """
-    async with store.attribution() as writer:
-        if writer is None:
-            return Counter()
-        due = await writer.due()
-        made = [(one.claim, decide(one.claim, one.found, writer.policy, writer.now)) for one in due]
-        await writer.write(made)
+    try:
+        async with store.attribution() as writer:
+            return await _attribute(writer) if writer else Counter()
+    except DatabaseAwayError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is looked for one by one, and raised if it is not there
+        log.warning("some conversions cannot be attributed together, and are one by one: %r", error)
+    return await _one_by_one(store)
+
+
+async def _one_by_one(store: AttributingStore) -> Counter[ConversionState]:
+    """As many as were taken together at the most. Whichever fails is set aside."""
+    states: Counter[ConversionState] = Counter()
+    for _ in range(MARKS_MAX):
+        writer: AttributionWriter | None = None
+        try:
+            async with store.attribution(1) as writer:
+                made = await _attribute(writer) if writer else None
+            if made is None:
+                break
+            states += made
+        except DatabaseAwayError:
+            raise
+        except Exception as error:
+            if writer is None or not await store.set_aside(writer.taken, error):
+                raise
+            ids = [mark.conversion_id for mark in writer.taken]
+            log.exception("conversion %s cannot be attributed, and is set aside", ids)
+    return states
+
+
+async def _attribute(writer: AttributionWriter) -> Counter[ConversionState]:
+    due = await writer.due()
+    made = [(one.claim, decide(one.claim, one.found, writer.policy, writer.now)) for one in due]
+    await writer.write(made)
     return Counter(attribution.state for _, attribution in made)
 
 

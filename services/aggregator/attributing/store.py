@@ -38,6 +38,12 @@ TOUCHES_MAX: Final = 5_000
 CANDIDATES_MAX: Final = 200
 """Of one customer. Whoever has bought so often without a click that counts is bound by none that comes after."""
 
+SET_ASIDE_MAX: Final = 1000
+"""Marks. Where more cannot be attributed it is not them, but this version or the database."""
+
+ERROR_CHARS_MAX: Final = 2_000
+"""Of why a mark is set aside; the log has all of it."""
+
 SWEPT_MAX: Final = 1000
 """Of one sweep; what is left is for the next."""
 
@@ -70,7 +76,7 @@ class AttributingStore:
         self._clock = clock
 
     @asynccontextmanager
-    async def attribution(self) -> AsyncIterator["AttributionWriter | None"]:
+    async def attribution(self, marks_max: int | None = None) -> AsyncIterator["AttributionWriter | None"]:
         """A transaction that has taken some marks; None where there are none, or others have them."""
         async with connected(self._pool) as connection:
             if not await connection.fetchval(_SQL["any_mark"]):
@@ -79,9 +85,24 @@ class AttributingStore:
             async with connection.transaction(isolation="read_committed"):
                 await connection.execute(_SQL["begin"], _IDLE_MAX)
                 programme = await hold_programme(connection)
-                rows = await connection.fetch(_SQL["take_marks"], MARKS_MAX)
+                rows = await connection.fetch(_SQL["take_marks"], marks_max or MARKS_MAX)
                 marks = [TakenMark(**dict(row)) for row in rows]
                 yield AttributionWriter(connection, policy_of(programme), self._clock(), marks) if marks else None
+
+    async def set_aside(self, marks: Iterable[TakenMark], error: Exception) -> bool:
+        """Have marks wait that cannot be attributed; False where too many wait already."""
+        why = f"{type(error).__name__}: {error}".replace("\0", "")[:ERROR_CHARS_MAX]
+        rows = [(mark.mark_id, self._clock(), why) for mark in marks]
+        async with connected(self._pool) as connection, connection.transaction():
+            if await connection.fetchval(_SQL["set_aside_count"]) >= SET_ASIDE_MAX:
+                return False
+            await connection.executemany(_SQL["set_aside"], rows)
+        return True
+
+    async def try_again(self, after: timedelta) -> None:
+        """Have marks taken again that were set aside so long ago."""
+        async with connected(self._pool) as connection:
+            await connection.execute(_SQL["try_again"], self._clock() - after)
 
     async def sweep(self, *, given_up: bool) -> int:
         """Mark what waits for a click that has come, or has waited long enough; how many.
@@ -103,6 +124,7 @@ class AttributionWriter:
     def __init__(self, connection: Connection, policy: Policy, now: datetime, marks: Sequence[TakenMark]) -> None:
         self._connection = connection
         self._marks = marks
+        self.taken = marks
         self.policy = policy
         self.now = now
 

@@ -1,5 +1,5 @@
 -- any_mark: Whether anything is to be done.
-SELECT EXISTS (SELECT FROM conversion_mark);
+SELECT EXISTS (SELECT FROM conversion_mark WHERE set_aside_at IS NULL);
 
 -- begin: Queue behind whoever waits to change the programme (programme/store.sql); beside other attributors.
 -- One that freezes now would hold clicks and counters for as long; Postgres ends its transaction instead. Nothing is
@@ -9,7 +9,7 @@ SELECT set_config('idle_in_transaction_session_timeout', $1, true), set_config('
 
 -- take_marks: Some marks that no other attributor has: first those of facts, for which complete_through waits, the oldest
 -- before the others; then those that correct, which may be as many as there are conversions.
-SELECT mark_id, conversion_id, left_customer FROM conversion_mark
+SELECT mark_id, conversion_id, left_customer FROM conversion_mark WHERE set_aside_at IS NULL
 ORDER BY captured_at, mark_id LIMIT $1 FOR UPDATE SKIP LOCKED;
 
 -- hold_conversions: Conversions that nobody else attributes or gives to another event before this transaction ends, in
@@ -149,3 +149,13 @@ SELECT conversion_id FROM conversion WHERE state = 'pending_click' AND waits_unt
 )
 ORDER BY waits_until LIMIT $2
 RETURNING conversion_id;
+
+-- set_aside_count: How many marks are set aside.
+SELECT count(*) FROM conversion_mark WHERE set_aside_at IS NOT NULL;
+
+-- set_aside: Have a mark wait that nobody can do anything about now, with why. complete_through waits for it no longer.
+UPDATE conversion_mark SET set_aside_at = $2, error = $3, captured_at = NULL
+WHERE mark_id = $1 AND set_aside_at IS NULL;
+
+-- try_again: Have marks taken again that were set aside before $1.
+UPDATE conversion_mark SET set_aside_at = NULL, error = NULL WHERE set_aside_at <= $1;

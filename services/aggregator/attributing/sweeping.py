@@ -20,6 +20,9 @@ ROUND: Final = timedelta(seconds=1)
 GIVEN_UP_EVERY: Final = 600
 """So many rounds, ten minutes: for clicks that are waited for no more. They may still come, and count."""
 
+TRY_AGAIN_AFTER: Final = timedelta(minutes=10)
+"""What could not be attributed waits so long: time enough to see it, and soon enough once its cause is gone."""
+
 PAUSE_MIN: Final = 4
 """A sweep that takes long, for much waits, is followed by a pause so many times as long."""
 
@@ -32,6 +35,7 @@ async def keep_sweeping(store: AttributingStore) -> None:
         begun = time.perf_counter()
         try:
             await store.sweep(given_up=round_number % GIVEN_UP_EVERY == 0)
+            await store.try_again(TRY_AGAIN_AFTER)
         except DatabaseAwayError as error:
             log.warning("sweeping waits for Postgres: %s", error)
         await asyncio.sleep(max(ROUND.total_seconds(), PAUSE_MIN * (time.perf_counter() - begun)))

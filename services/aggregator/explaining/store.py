@@ -46,11 +46,15 @@ class ConversionsAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Conversions by the state in which they wait; marks that nobody has taken, and how old the oldest is."""
+    """Conversions by the state in which they wait; marks that nobody has taken, and how old the oldest is.
+
+    `set_aside`: how many conversions could not be attributed.
+    """
 
     by_state: Mapping[ConversionState, int]
     marks: int
     oldest_mark_s: float
+    set_aside: int = 0
 
 
 class ConversionStore:
@@ -96,7 +100,7 @@ class ConversionStore:
             states = await connection.fetch(_SQL["waiting"], WAITING)
             marks = only_row(await connection.fetchrow(_SQL["marks"]))
         by_state = {ConversionState(row["state"]): row["conversions"] for row in states}
-        return Waiting(by_state, marks["marks"], marks["oldest_s"])
+        return Waiting(by_state, marks["marks"], marks["oldest_s"], marks["set_aside"])
 
 
 async def _stored(connection: Connection, conversions: Sequence[Row], others: Sequence[Row]) -> Sequence[Stored]:

@@ -40,6 +40,7 @@ async def _one_of_each(shop: Shop) -> Mapping[str, list[Fact]]:
     own, bot = await shop.clicked(self_click=True), await shop.clicked(method="HEAD")
     later = await shop.clicked("cy", occurred_at=NOON + timedelta(microseconds=1))
     unknown, _ = shop.next_click()
+    await shop.rates("JPY", NOON.date(), "10000000000")
     reports: dict[str, list[Fact]] = {
         "credited": [sale("credited", clicked, earlier, **money(1_000))],
         "pending_click": [sale("pending_click", bot, unknown)],
@@ -49,6 +50,7 @@ async def _one_of_each(shop: Shop) -> Mapping[str, list[Fact]]:
         "self": [sale("self", own)],
         "not_counted_click": [sale("not_counted_click", bot, earlier)],
         "unknown_currency": [sale("unknown_currency", clicked, **money(1_000, "USD"))],
+        "value_too_large": [sale("value_too_large", clicked, **money(1_000, "JPY"))],
         "reversed": [refund("reversed"), sale("reversed", clicked, **money(1_000))],
         "test": [sale("test", clicked, test=True)],
     }

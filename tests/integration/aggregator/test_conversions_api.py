@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import httpx2
 import pytest
 
+from aggregator.attributing.running import attribute_all
+from aggregator.attributing.store import AttributingStore
 from aggregator.explaining.store import ConversionStore, Waiting
 from aggregator.programme.store import Programme, ProgrammeStore
+from aggregator.rates.store import RateKey, RateStore
 from link_events.events import Heartbeat, NamedTouch, Reversal
 from link_events.identity import AdvocateId, ConversionKey, Currency, CustomerHash, LinkId, Origin, ReversalId, Seq
 from link_events.reasons import ConversionState, Model, Via
@@ -149,6 +153,26 @@ async def test_a_state_is_told_by_name_and_lists_what_is_in_it(
         assert [row["event_id"] for row in await _list(stats, state=other)] == [event_id] * (other is state)
     credited = state is ConversionState.CREDITED
     assert (len(told["counts"]) > 0, told["credited_currency"]) == (credited, "EUR" if credited else None)
+
+
+async def test_a_value_that_a_rate_makes_too_large_says_so_and_names_the_rate(
+    till: Till, stats: httpx2.AsyncClient
+) -> None:
+    """It waits for nothing and no rate is missing, for the one that there is is wrong; a right one credits it."""
+    rates = RateStore(till.pipe.pool)
+    wrong, right = Decimal(10) ** 11, Decimal("0.1")
+    await rates.set_all({RateKey(SEK, date(2022, 2, 1)): wrong})
+    event_id = await till.sale(await till.click(), **{**SALE, "currency": SEK})
+    told = await _get(stats, event_id)
+    assert (told["state"], told["rate"], told["rate_from"]) == ("value_too_large", f"{wrong:f}", "2022-02-01")
+    assert (told["net_value_minor"], told["credited_value_minor"], told["counts"]) == (12_999, None, [])
+    assert told["waits_for"] == {"clicks": [], "rate": None, "until": None}
+    assert [row["event_id"] for row in await _list(stats, state="value_too_large")] == [event_id]
+    assert (await stats.get("/v1/rates")).json()["missing"] == []
+    await rates.set_all({RateKey(SEK, date(2022, 2, 1)): right})
+    await attribute_all(AttributingStore(till.pipe.pool))
+    told = await _get(stats, event_id)
+    assert (told["state"], told["credited_value_minor"]) == ("credited", 1_300)
 
 
 async def test_a_conversion_that_nobody_looked_at_is_received(till: Till, stats: httpx2.AsyncClient) -> None:

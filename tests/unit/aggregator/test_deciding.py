@@ -74,7 +74,7 @@ UNKNOWN = _unknown(9)
         (CLAIM, Found([COUNTED, BOT, UNKNOWN]), 0 * DAY, ConversionState.CREDITED),
         (SOLD, Found([COUNTED], rate=USD), 0 * DAY, ConversionState.CREDITED),
         (SOLD, Found([COUNTED]), 0 * DAY, ConversionState.UNKNOWN_CURRENCY),
-        (SOLD, Found([COUNTED], rate=RateOn(Decimal(10) ** 14)), 0 * DAY, ConversionState.UNKNOWN_CURRENCY),
+        (SOLD, Found([COUNTED], rate=RateOn(Decimal(10) ** 14)), 0 * DAY, ConversionState.VALUE_TOO_LARGE),
         (SOLD, Found([COUNTED], reversals=[700, 300]), 0 * DAY, ConversionState.CREDITED),
         (SOLD, Found([BOT]), 0 * DAY, ConversionState.NOT_COUNTED_CLICK),
         (SOLD, Found([COUNTED], reversals=[300, None]), 0 * DAY, ConversionState.REVERSED),

@@ -1,0 +1,116 @@
+"""A conversion that cannot be attributed stops no other: it is set aside, and tried again."""
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from aggregator.attributing import running, sweeping
+from aggregator.attributing import store as attributing
+from aggregator.attributing.deciding import Attribution, Claim, decide
+from aggregator.attributing.running import attribute_all, attribute_some, keep_attributing
+from aggregator.attributing.sweeping import TRY_AGAIN_AFTER, keep_sweeping
+from aggregator.explaining.store import ConversionStore
+from aggregator.metrics import AttributingMetrics
+from http_api.serving import cancel_all
+from stage.attributed import misattributed
+from stage.pipe import Pipe
+from stage.sales import SOON, Shop, money, sale
+from stage.sql import execute, fetch
+from stage.waiting import eventually_async
+
+POISON = "ALTER TABLE conversion ADD CONSTRAINT poison CHECK (external_id <> 'B' OR state = 'received')"
+ANTIDOTE = "ALTER TABLE conversion DROP CONSTRAINT poison"
+ASIDE = """
+    SELECT external_id, error FROM conversion_mark JOIN conversion USING (conversion_id)
+    WHERE set_aside_at IS NOT NULL ORDER BY 1
+"""
+
+
+@pytest.fixture
+async def shop(pipe: Pipe) -> Shop:
+    """Three sales of one click are received, and looked at by nobody."""
+    shop = Shop(pipe)
+    touch = await shop.clicked()
+    await shop.reports(*(sale(name, touch, **money(500)) for name in "ABC"))
+    return shop
+
+
+async def test_one_that_postgres_refuses_is_set_aside_and_the_others_are_credited(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the error, which the log names, too; it is measured, and complete_through does not wait for it."""
+    await execute(shop.pipe.dsn, POISON)
+    with caplog.at_level(logging.ERROR, running.__name__):
+        await shop.settles()
+    assert await shop.states() == {"A": "credited", "B": "received", "C": "credited"}
+    ((name, error),) = await fetch(shop.pipe.dsn, ASIDE)
+    assert (name, "poison" in error) == ("B", True)
+    ((b,),) = await fetch(shop.pipe.dsn, "SELECT conversion_id FROM conversion WHERE external_id = 'B'")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"conversion [{b}] cannot be attributed, and is set aside"
+    ]
+    waiting = await ConversionStore(shop.pipe.pool).waiting()
+    assert (waiting.marks, waiting.oldest_mark_s, waiting.set_aside) == (0, 0, 1)
+    assert await fetch(shop.pipe.dsn, "SELECT min(captured_at) FROM conversion_mark") == [(None,)]
+
+
+async def test_it_is_tried_again_after_a_while(shop: Shop) -> None:
+    """Not before; it is set aside again while its cause is there, and credited once it is gone."""
+    await execute(shop.pipe.dsn, POISON)
+    await shop.settles()
+    later = SOON + TRY_AGAIN_AFTER
+    await shop.attributor(later - timedelta(microseconds=1)).try_again(TRY_AGAIN_AFTER)
+    assert await attribute_all(shop.attributor(later)) == 0
+    await shop.attributor(later).try_again(TRY_AGAIN_AFTER)
+    await attribute_all(shop.attributor(later))
+    assert [name for name, _ in await fetch(shop.pipe.dsn, ASIDE)] == ["B"]
+    await execute(shop.pipe.dsn, ANTIDOTE)
+    await shop.attributor(later + TRY_AGAIN_AFTER).try_again(TRY_AGAIN_AFTER)
+    await shop.settles()
+    assert await fetch(shop.pipe.dsn, "SELECT conversion_id FROM conversion_mark") == []
+    assert await misattributed(shop.pipe.dsn, SOON) == []
+
+
+async def test_one_that_is_not_understood_is_set_aside(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever fault of ours it is that it meets."""
+
+    def faulty(claim: Claim, *found: Any) -> Attribution:
+        if claim.key.external_id == "B":
+            raise ZeroDivisionError("nobody thought of it")
+        return decide(claim, *found)
+
+    monkeypatch.setattr(running, "decide", faulty)
+    await shop.settles()
+    assert await shop.states() == {"A": "credited", "B": "received", "C": "credited"}
+    assert await fetch(shop.pipe.dsn, ASIDE) == [("B", "ZeroDivisionError: nobody thought of it")]
+
+
+async def test_where_too_many_are_set_aside_it_is_not_them(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attributor stops: a fault that all conversions meet would otherwise set them all aside."""
+    monkeypatch.setattr(attributing, "SET_ASIDE_MAX", 2)
+    monkeypatch.setattr(running, "decide", lambda *_: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        await attribute_some(shop.attributor())
+    assert [name for name, _ in await fetch(shop.pipe.dsn, ASIDE)] == ["A", "B"]
+
+
+async def test_an_aggregator_goes_on_and_mends_itself(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to start it again, nor to say that the cause is gone."""
+    monkeypatch.setattr(sweeping, "TRY_AGAIN_AFTER", timedelta(0))
+    await execute(shop.pipe.dsn, POISON)
+    store = shop.attributor()
+    metrics = AttributingMetrics(CollectorRegistry())
+    tasks = [asyncio.create_task(keep_attributing(store, metrics)), asyncio.create_task(keep_sweeping(store))]
+    await eventually_async(lambda: _are(shop, {"A": "credited", "B": "received", "C": "credited"}))
+    await execute(shop.pipe.dsn, ANTIDOTE)
+    await eventually_async(lambda: _are(shop, dict.fromkeys("ABC", "credited")))
+    await cancel_all(tasks)
+    assert await misattributed(shop.pipe.dsn, SOON) == []
+
+
+async def _are(shop: Shop, states: dict[str, str]) -> bool:
+    return await shop.states() == states
