@@ -68,6 +68,15 @@ class TakenMark:
     left_customer: CustomerHash | None
 
 
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A conversion that could not be attributed: since when it waits, and why."""
+
+    key: ConversionKey
+    since: datetime
+    error: str
+
+
 class AttributingStore:
     """What the attributor and its sweep ask of Postgres."""
 
@@ -91,7 +100,8 @@ class AttributingStore:
 
     async def set_aside(self, marks: Iterable[TakenMark], error: Exception) -> bool:
         """Have marks wait that cannot be attributed; False where too many wait already."""
-        why = f"{type(error).__name__}: {error}".replace("\0", "")[:ERROR_CHARS_MAX]
+        said = error.args[0] if error.args else ""  # no more than that: Postgres adds the row, with the customer's hash
+        why = f"{type(error).__name__}: {said}".replace("\0", "")[:ERROR_CHARS_MAX]
         rows = [(mark.mark_id, self._clock(), why) for mark in marks]
         async with connected(self._pool) as connection, connection.transaction():
             if await connection.fetchval(_SQL["set_aside_count"]) >= SET_ASIDE_MAX:
@@ -99,10 +109,16 @@ class AttributingStore:
             await connection.executemany(_SQL["set_aside"], rows)
         return True
 
-    async def try_again(self, after: timedelta) -> None:
-        """Have marks taken again that were set aside so long ago."""
+    async def try_again(self, after: timedelta) -> int:
+        """Have marks taken again that were set aside so long ago; of how many conversions they are."""
         async with connected(self._pool) as connection:
-            await connection.execute(_SQL["try_again"], self._clock() - after)
+            count: int = await connection.fetchval(_SQL["try_again"], self._clock() - after)
+        return count
+
+    async def find_set_aside(self) -> Sequence[SetAside]:
+        """Conversions that wait for somebody to mend what the error says, those that do for longest first."""
+        async with connected(self._pool) as connection:
+            return [_set_aside(row) for row in await connection.fetch(_SQL["find_set_aside"])]
 
     async def sweep(self, *, given_up: bool) -> int:
         """Mark what waits for a click that has come, or has waited long enough; how many.
@@ -255,6 +271,10 @@ class AttributionWriter:
     async def _put(self, query: str, rows: Sequence[Sequence[Any]], *first: Any) -> None:
         if rows:
             await self._connection.execute(_SQL[query], *first, *columns(rows))
+
+
+def _set_aside(row: Any) -> SetAside:
+    return SetAside(ConversionKey(row["source"], row["kind"], row["external_id"]), row["set_aside_at"], row["error"])
 
 
 def policy_of(programme: Programme) -> Policy:

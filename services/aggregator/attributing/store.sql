@@ -157,5 +157,13 @@ SELECT count(*) FROM conversion_mark WHERE set_aside_at IS NOT NULL;
 UPDATE conversion_mark SET set_aside_at = $2, error = $3, captured_at = NULL
 WHERE mark_id = $1 AND set_aside_at IS NULL;
 
--- try_again: Have marks taken again that were set aside before $1.
-UPDATE conversion_mark SET set_aside_at = NULL, error = NULL WHERE set_aside_at <= $1;
+-- try_again: Have marks taken again that were set aside by $1; of how many conversions they are.
+WITH tried AS (
+    UPDATE conversion_mark SET set_aside_at = NULL, error = NULL WHERE set_aside_at <= $1 RETURNING conversion_id
+)
+SELECT count(DISTINCT conversion_id) FROM tried;
+
+-- find_set_aside: Conversions that are set aside, each with its last error, in the order in which they were.
+SELECT DISTINCT ON (set_aside_at, conversion_id) source, kind, external_id, set_aside_at, error
+FROM conversion_mark JOIN conversion USING (conversion_id)
+WHERE set_aside_at IS NOT NULL ORDER BY set_aside_at, conversion_id, mark_id DESC;

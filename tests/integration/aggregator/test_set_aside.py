@@ -1,17 +1,21 @@
 """A conversion that cannot be attributed stops no other: it is set aside, and tried again."""
 
 import asyncio
+import json
 import logging
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 
+from advolink.__main__ import main
 from aggregator.attributing import running, sweeping
 from aggregator.attributing import store as attributing
 from aggregator.attributing.deciding import Attribution, Claim, decide
 from aggregator.attributing.running import attribute_all, attribute_some, keep_attributing
+from aggregator.attributing.store import AttributingStore
 from aggregator.attributing.sweeping import TRY_AGAIN_AFTER, keep_sweeping
 from aggregator.explaining.store import ConversionStore
 from aggregator.metrics import AttributingMetrics
@@ -114,3 +118,27 @@ async def test_an_aggregator_goes_on_and_mends_itself(shop: Shop, monkeypatch: p
 
 async def _are(shop: Shop, states: dict[str, str]) -> bool:
     return await shop.states() == states
+
+
+async def test_an_operator_lists_them_and_has_them_tried_again_at_once(shop: Shop) -> None:
+    """With the error, and without what Postgres says of the row: that holds the customer."""
+    await execute(shop.pipe.dsn, POISON)
+    await attribute_all(AttributingStore(shop.pipe.pool))
+    shown = await _run(shop, "set-aside")
+    assert "poison" in " ".join(shown.split())
+    ((_, error),) = await fetch(shop.pipe.dsn, ASIDE)
+    (row,) = json.loads(await _run(shop, "set-aside", "--json"))["rows"]
+    assert (row["external_id"], row["error"]) == ("B", error)
+    assert "Failing row" not in error
+    await execute(shop.pipe.dsn, ANTIDOTE)
+    assert (await _run(shop, "try-again")).startswith("1 conversions are tried again")
+    await shop.settles()
+    assert await misattributed(shop.pipe.dsn, SOON) == []
+    assert json.loads(await _run(shop, "set-aside", "--json")) == {"rows": []}
+
+
+async def _run(shop: Shop, *arguments: str) -> str:
+    command = ["conversions", *arguments, "--postgres-dsn", shop.pipe.dsn]
+    result = await asyncio.to_thread(CliRunner().invoke, main, command, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
