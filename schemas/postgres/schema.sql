@@ -390,6 +390,7 @@ CREATE TABLE counts_change_counter (
 -- `partition` is the one that all clicks of the key come through; `change` is the number of the row's last change in it.
 -- `visitors`: how many different ones have a counted click, whichever of the advocate's links it is on. `credited_millionths`
 -- and `value_minor` are of the conversions of the day, `by_click_…` of the clicks of the day, whenever they converted.
+-- Sums of money are numeric, and whole: they outgrow 64 bits.
 CREATE TABLE advocate_day (
     advocate_id text COLLATE "C" NOT NULL,
     day date NOT NULL,
@@ -401,9 +402,9 @@ CREATE TABLE advocate_day (
     change bigint NOT NULL,
     visitors bigint NOT NULL DEFAULT 0,
     credited_millionths bigint NOT NULL DEFAULT 0,
-    value_minor bigint NOT NULL DEFAULT 0,
+    value_minor numeric NOT NULL DEFAULT 0,
     by_click_millionths bigint NOT NULL DEFAULT 0,
-    by_click_value_minor bigint NOT NULL DEFAULT 0,
+    by_click_value_minor numeric NOT NULL DEFAULT 0,
     shares bigint NOT NULL DEFAULT 0,
     sessions bigint NOT NULL DEFAULT 0,
     engagements bigint NOT NULL DEFAULT 0,
@@ -425,9 +426,9 @@ CREATE TABLE advocate_quarter (
     change bigint NOT NULL,
     visitor_days bigint NOT NULL DEFAULT 0,
     credited_millionths bigint NOT NULL DEFAULT 0,
-    value_minor bigint NOT NULL DEFAULT 0,
+    value_minor numeric NOT NULL DEFAULT 0,
     by_click_millionths bigint NOT NULL DEFAULT 0,
-    by_click_value_minor bigint NOT NULL DEFAULT 0,
+    by_click_value_minor numeric NOT NULL DEFAULT 0,
     shares bigint NOT NULL DEFAULT 0,
     sessions bigint NOT NULL DEFAULT 0,
     engagements bigint NOT NULL DEFAULT 0,
@@ -448,9 +449,9 @@ CREATE TABLE link_day (
     change bigint NOT NULL,
     visitors bigint NOT NULL DEFAULT 0,
     credited_millionths bigint NOT NULL DEFAULT 0,
-    value_minor bigint NOT NULL DEFAULT 0,
+    value_minor numeric NOT NULL DEFAULT 0,
     by_click_millionths bigint NOT NULL DEFAULT 0,
-    by_click_value_minor bigint NOT NULL DEFAULT 0,
+    by_click_value_minor numeric NOT NULL DEFAULT 0,
     CONSTRAINT link_day_pkey PRIMARY KEY (link_id, day),
     CONSTRAINT link_day_clicks_check CHECK (raw_clicks = counted_clicks + not_counted_clicks + review_clicks),
     CONSTRAINT link_day_partition_change_key UNIQUE (partition, change)
@@ -475,8 +476,8 @@ CREATE TABLE counts_correction (
     counts text NOT NULL,
     key text COLLATE "C" NOT NULL,
     start date NOT NULL,
-    before bigint[],
-    after bigint[] NOT NULL,
+    before numeric[],
+    after numeric[] NOT NULL,
     CONSTRAINT counts_correction_pkey PRIMARY KEY (rebuild_id, counts, key, start),
     CONSTRAINT counts_correction_rebuild_id_fkey FOREIGN KEY (rebuild_id) REFERENCES counts_rebuild (rebuild_id)
 );

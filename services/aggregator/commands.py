@@ -1,5 +1,6 @@
 """What the aggregator's commands share: which database and event log they work on, and how they show things."""
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -107,8 +108,13 @@ def told_why(why: str) -> str:
 
 
 def show_json(content: object) -> None:
-    """Print `content` for machines."""
-    click.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+    """Print `content` for machines. Sums of money may be beyond the 64 bits at which orjson ends."""
+    click.echo(json.dumps(content, indent=2, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: object) -> object:
+    """What JSON has for an instant or the like."""
+    return orjson.loads(orjson.dumps(value, option=orjson.OPT_UTC_Z))
 
 
 def show_table(*columns: str, rows: list[tuple[object, ...]]) -> None:

@@ -56,8 +56,9 @@ SIGNAL_CHARS_MAX: Final = 128
 TOUCHES_MAX: Final = 200
 """More clicks than one customer makes before one purchase; it bounds what one conversion costs."""
 
-VALUE_MINOR_MAX: Final = 10**12
-"""Ten thousand million in a currency of two digits. Nine million times as much still fits into the 64 bits of a sum."""
+VALUE_MINOR_MAX: Final = 10**15
+"""Millions of euros also where a minor unit is worth least, a hundredth of a rial. Below 2**53, up to which whatever
+reads JSON is exact; sums go beyond it, and beyond 64 bits."""
 
 
 class EventType(StrEnum):

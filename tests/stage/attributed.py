@@ -20,7 +20,7 @@ from stage.sql import fetch
 
 MODELS: Final = ("last", "first", "linear", "position", "time_decay")
 DIGITS: Final = {"JPY": 0, "EUR": 2, "USD": 2, "KWD": 3}
-VALUE_MAX: Final = 10**12
+VALUE_MAX: Final = 10**15
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 

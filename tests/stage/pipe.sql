@@ -25,7 +25,7 @@ WITH judged AS (
     SELECT counts, key, start, ARRAY[
         sum(credited), sum(value), sum(by_click), sum(by_click_value), count(*) FILTER (WHERE kind = 'share'),
         count(*) FILTER (WHERE kind = 'session'), count(*) FILTER (WHERE kind = 'engagement')
-    ]::bigint[] AS numbers
+    ]::numeric[] AS numbers
     FROM part GROUP BY 1, 2, 3
 ), clicks AS (
     SELECT 'advocate_day' AS counts, advocate_id AS key, local_day AS start,
@@ -42,7 +42,7 @@ WITH judged AS (
     FROM judged GROUP BY 2, 3
 ), expected AS (
     SELECT counts, key, start,
-        CASE WHEN raw IS NULL THEN '{0,0,0,0,0}' ELSE ARRAY[raw, counted, not_counted, review, visitors]::bigint[] END
+        CASE WHEN raw IS NULL THEN '{0,0,0,0,0}' ELSE ARRAY[raw, counted, not_counted, review, visitors]::numeric[] END
         || coalesce(results.numbers, '{0,0,0,0,0,0,0}') AS numbers
     FROM clicks FULL JOIN results USING (counts, key, start)
 ), stored AS (

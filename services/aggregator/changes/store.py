@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from aggregator.counts.tables import CountsTable
+from aggregator.counts.tables import CountsTable, whole
 from aggregator.errors import ChangesRewoundError
 from aggregator.freshness.store import Freshness, snapshot
 from aggregator.journals.states import SILENT_AFTER
@@ -79,7 +79,7 @@ class ChangesStore:
             known = {partition: seen.get(partition, 0) for partition in sorted(last)}
             found = await connection.fetch(_SQL["changes"], list(known), list(known.values()), rows_max + 1)
         more = len(found) > rows_max
-        rows = sorted((_change(dict(row)) for row in found[:rows_max]), key=lambda one: (one.partition, one.change))
+        rows = sorted((_change(whole(row)) for row in found[:rows_max]), key=lambda one: (one.partition, one.change))
         for row in rows:
             known[row.partition] = row.change
         return ChangesAnswer(rows, known if more else last, freshness, more)

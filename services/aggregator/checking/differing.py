@@ -7,6 +7,7 @@ the same to counts, in one transaction (docs/adr/0009, 0022).
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from aggregator.counts.tables import CountsTable
@@ -29,6 +30,11 @@ class Numbers(NamedTuple):
     shares: int = 0
     sessions: int = 0
     engagements: int = 0
+
+    @classmethod
+    def of(cls, stored: Iterable[int | Decimal]) -> "Numbers":
+        """Those of a row of Postgres's, where sums are numeric."""
+        return cls(*map(int, stored))
 
     def plus(self, other: "Numbers") -> "Numbers":
         """Each number with that of `other` added."""

@@ -154,6 +154,6 @@ def _difference(start: date, row: Mapping[str, Any]) -> Difference:
         start=start,
         partition=Partition(stored_partition if fits else lowest),
         stored_partition=None if stored_partition is None else Partition(stored_partition),
-        stored=None if stored_partition is None else Numbers(*row["stored"]),
-        expected=Numbers(*(row["expected"] or ())),
+        stored=None if stored_partition is None else Numbers.of(row["stored"]),
+        expected=Numbers.of(row["expected"] or ()),
     )

@@ -28,13 +28,13 @@ WITH clicked AS MATERIALIZED (
     SELECT 'advocate_day' AS counts, advocate_id AS key, min(partition) AS lowest, max(partition) AS highest,
         ARRAY[
             sum(raw), sum(counted), sum(not_counted), sum(review), count(DISTINCT visitor) FILTER (WHERE counted > 0)
-        ]::bigint[] AS numbers
+        ]::numeric[] AS numbers
     FROM clicked GROUP BY advocate_id
     UNION ALL
     SELECT 'link_day', link_id::text, min(partition), max(partition),
         ARRAY[
             sum(raw), sum(counted), sum(not_counted), sum(review), count(DISTINCT visitor) FILTER (WHERE counted > 0)
-        ]::bigint[]
+        ]::numeric[]
     FROM clicked GROUP BY link_id
 ), credited AS MATERIALIZED (
     SELECT advocate_id, link_id, partition, coalesce(sum(counted_millionths) FILTER (WHERE day = $1), 0) AS millionths,
@@ -47,7 +47,7 @@ WITH clicked AS MATERIALIZED (
         ARRAY[
             sum(millionths), sum(value), sum(by_click_millionths), sum(by_click_value), sum(shares), sum(sessions),
             sum(engagements)
-        ]::bigint[] AS numbers
+        ]::numeric[] AS numbers
     FROM (
         SELECT 'advocate_day' AS counts, advocate_id AS key, partition, millionths, value, by_click_millionths,
             by_click_value, 0 AS shares, 0 AS sessions, 0 AS engagements
@@ -136,7 +136,7 @@ WITH expected AS (
         ARRAY[
             sum(raw), sum(counted), sum(not_counted), sum(review), sum(visitors), sum(millionths), sum(value),
             sum(by_click_millionths), sum(by_click_value), sum(shares), sum(sessions), sum(engagements)
-        ]::bigint[] AS expected
+        ]::numeric[] AS expected
     FROM (
         SELECT advocate_id, NULL::integer AS off_partition, partition, raw_clicks AS raw, counted_clicks AS counted,
             not_counted_clicks AS not_counted, review_clicks AS review, visitors, credited_millionths AS millionths,
@@ -148,7 +148,7 @@ WITH expected AS (
             by_click_millionths, by_click_value, shares, sessions, engagements
         FROM unnest(
             $4::text[], $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
-            $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[]
+            $11::bigint[], $12::numeric[], $13::bigint[], $14::numeric[], $15::bigint[], $16::bigint[], $17::bigint[]
         ) AS off (
             advocate_id, partition, raw, counted, not_counted, review, visitors, millionths, value, by_click_millionths,
             by_click_value, shares, sessions, engagements

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aggregator.counts.asking import Cut, Days, GroupBy, cut_days
+from aggregator.counts.tables import whole
 from aggregator.counts.under_model import Row, days_of_advocate, results_grouped, results_of_advocate, with_results
 from aggregator.freshness.store import Freshness, snapshot
 from aggregator.journals.states import SILENT_AFTER
@@ -92,7 +93,7 @@ class CountsStore:
             if cut is None:
                 return CountsAnswer([], freshness)
             values = (advocate_id, cut.first, cut.last, cut.starts)
-            rows: Sequence[Row] = [dict(row) for row in await connection.fetch(_SQL["advocate_periods"], *values)]
+            rows: Sequence[Row] = [whole(row) for row in await connection.fetch(_SQL["advocate_periods"], *values)]
             if model is not None:
                 rows = with_results(rows, await results_of_advocate(connection, model, advocate_id, cut), None)
         return CountsAnswer([_row(row, cut) for row in rows], freshness)
@@ -119,7 +120,7 @@ class CountsStore:
             page = (*_after(group_by, after, cut), rows_max + 1)
             query = _SQL["by_advocate" if group_by is GroupBy.ADVOCATE else "by_link"]
             values = (cut.first, cut.last, cut.starts, *page)
-            rows: Sequence[Row] = [dict(row) for row in await connection.fetch(query, *values)]
+            rows: Sequence[Row] = [whole(row) for row in await connection.fetch(query, *values)]
             if model is not None:
                 rows = with_results(rows, await results_grouped(connection, model, group_by, cut, page), group_by)
         return CountsAnswer([_row(row, cut) for row in rows[:rows_max]], freshness, more=len(rows) > rows_max)
@@ -143,7 +144,7 @@ async def _whole_quarters(connection: Connection, advocate_id: AdvocateId, fresh
     calendar = freshness.programme.calendar
     return [
         CountsRow(
-            period=period_of(row["quarter_start"], Granularity.QUARTER, calendar), partial=False, **_numbers(dict(row))
+            period=period_of(row["quarter_start"], Granularity.QUARTER, calendar), partial=False, **_numbers(whole(row))
         )
         for row in rows
     ]

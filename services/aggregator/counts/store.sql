@@ -12,8 +12,8 @@ SELECT EXISTS (SELECT FROM advocate WHERE advocate_id = $1)
 SELECT width_bucket(day, $4::date[]) AS place, sum(raw_clicks)::bigint AS raw_clicks,
     sum(counted_clicks)::bigint AS counted_clicks, sum(not_counted_clicks)::bigint AS not_counted_clicks,
     sum(review_clicks)::bigint AS review_clicks, sum(visitors)::bigint AS visitors,
-    sum(credited_millionths)::bigint AS credited_millionths, sum(value_minor)::bigint AS value_minor,
-    sum(by_click_millionths)::bigint AS by_click_millionths, sum(by_click_value_minor)::bigint AS by_click_value_minor,
+    sum(credited_millionths)::bigint AS credited_millionths, sum(value_minor) AS value_minor,
+    sum(by_click_millionths)::bigint AS by_click_millionths, sum(by_click_value_minor) AS by_click_value_minor,
     sum(shares)::bigint AS shares, sum(sessions)::bigint AS sessions, sum(engagements)::bigint AS engagements
 FROM advocate_day WHERE advocate_id = $1 AND day BETWEEN $2 AND $3
 GROUP BY place ORDER BY place;
@@ -27,8 +27,8 @@ FROM advocate_quarter WHERE advocate_id = $1 ORDER BY quarter_start;
 SELECT advocate_id, width_bucket(day, $3::date[]) AS place, sum(raw_clicks)::bigint AS raw_clicks,
     sum(counted_clicks)::bigint AS counted_clicks, sum(not_counted_clicks)::bigint AS not_counted_clicks,
     sum(review_clicks)::bigint AS review_clicks, sum(visitors)::bigint AS visitors,
-    sum(credited_millionths)::bigint AS credited_millionths, sum(value_minor)::bigint AS value_minor,
-    sum(by_click_millionths)::bigint AS by_click_millionths, sum(by_click_value_minor)::bigint AS by_click_value_minor,
+    sum(credited_millionths)::bigint AS credited_millionths, sum(value_minor) AS value_minor,
+    sum(by_click_millionths)::bigint AS by_click_millionths, sum(by_click_value_minor) AS by_click_value_minor,
     sum(shares)::bigint AS shares, sum(sessions)::bigint AS sessions, sum(engagements)::bigint AS engagements
 FROM advocate_day
 WHERE day BETWEEN $1 AND $2 AND advocate_id >= $4
@@ -41,9 +41,9 @@ FROM (
     SELECT link_id, width_bucket(day, $3::date[]) AS place, sum(raw_clicks)::bigint AS raw_clicks,
         sum(counted_clicks)::bigint AS counted_clicks, sum(not_counted_clicks)::bigint AS not_counted_clicks,
         sum(review_clicks)::bigint AS review_clicks, sum(visitors)::bigint AS visitors,
-        sum(credited_millionths)::bigint AS credited_millionths, sum(value_minor)::bigint AS value_minor,
+        sum(credited_millionths)::bigint AS credited_millionths, sum(value_minor) AS value_minor,
         sum(by_click_millionths)::bigint AS by_click_millionths,
-        sum(by_click_value_minor)::bigint AS by_click_value_minor
+        sum(by_click_value_minor) AS by_click_value_minor
     FROM link_day
     WHERE day BETWEEN $1 AND $2 AND link_id >= $4
     GROUP BY link_id, place HAVING (link_id, width_bucket(day, $3::date[])) > ($4, $5::integer)

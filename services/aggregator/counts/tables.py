@@ -1,6 +1,8 @@
 """The tables that hold counts. Pure."""
 
+from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from link_events.periods import Granularity
 
@@ -21,3 +23,8 @@ class CountsTable(StrEnum):
 def visitors_column(granularity: Granularity) -> str:
     """What visitors are called where counts are cut like this: only within a day can different ones be told apart."""
     return "visitors" if granularity is Granularity.DAY else "visitor_days"
+
+
+def whole(row: Any) -> dict[str, Any]:
+    """A row of counts with its sums of money, which Postgres has as numeric, as the integers that they are."""
+    return {name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()}

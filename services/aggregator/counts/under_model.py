@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aggregator.counts.asking import Cut, Days, GroupBy
+from aggregator.counts.tables import whole
 from database.pool import Connection, only_row
 from database.queries import load_queries
 from link_events.identity import AdvocateId
@@ -61,4 +62,4 @@ def _key(row: Row, group_by: GroupBy | None) -> tuple[Any, int]:
 async def _fetch(connection: Connection, query: str, model: Model, cut: Cut, *values: object) -> list[Row]:
     statement = "\n".join((_SQL["earned"], _SQL[query]))
     rows = await connection.fetch(statement, model, cut.first, cut.last, cut.starts, *values)
-    return [dict(row) for row in rows]
+    return [whole(row) for row in rows]

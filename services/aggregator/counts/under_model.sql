@@ -34,11 +34,11 @@ WITH reached AS (
     )
 ), part AS (
     SELECT advocate_id, link_id, day, click_day, millionths,
-        (div(value * reached, 1000000) - div(value * (reached - millionths), 1000000))::bigint AS value_minor
+        div(value * reached, 1000000) - div(value * (reached - millionths), 1000000) AS value_minor
     FROM reached WHERE millionths > 0 AND ($5 IS NULL OR advocate_id = $5)
 ), earned AS (
     SELECT advocate_id, link_id, width_bucket(day, $4::date[]) AS place, millionths AS credited_millionths, value_minor,
-        0 AS by_click_millionths, 0::bigint AS by_click_value_minor
+        0 AS by_click_millionths, 0::numeric AS by_click_value_minor
     FROM part WHERE day BETWEEN $2 AND $3
     UNION ALL
     SELECT advocate_id, link_id, width_bucket(click_day, $4), 0, 0, millionths, value_minor
@@ -46,14 +46,14 @@ WITH reached AS (
 )
 
 -- of_advocate: One advocate's, by place.
-SELECT place, sum(credited_millionths)::bigint AS credited_millionths, sum(value_minor)::bigint AS value_minor,
-    sum(by_click_millionths)::bigint AS by_click_millionths, sum(by_click_value_minor)::bigint AS by_click_value_minor
+SELECT place, sum(credited_millionths)::bigint AS credited_millionths, sum(value_minor) AS value_minor,
+    sum(by_click_millionths)::bigint AS by_click_millionths, sum(by_click_value_minor) AS by_click_value_minor
 FROM earned GROUP BY place ORDER BY place;
 
 -- by_advocate: Every advocate's, by place, after a key.
 SELECT advocate_id, place, sum(credited_millionths)::bigint AS credited_millionths,
-    sum(value_minor)::bigint AS value_minor, sum(by_click_millionths)::bigint AS by_click_millionths,
-    sum(by_click_value_minor)::bigint AS by_click_value_minor
+    sum(value_minor) AS value_minor, sum(by_click_millionths)::bigint AS by_click_millionths,
+    sum(by_click_value_minor) AS by_click_value_minor
 FROM earned WHERE (advocate_id, place) > ($6, $7::integer)
 GROUP BY advocate_id, place ORDER BY advocate_id, place LIMIT $8;
 
@@ -61,8 +61,8 @@ GROUP BY advocate_id, place ORDER BY advocate_id, place LIMIT $8;
 SELECT summed.*, link.code, link.advocate_id
 FROM (
     SELECT link_id, place, sum(credited_millionths)::bigint AS credited_millionths,
-        sum(value_minor)::bigint AS value_minor, sum(by_click_millionths)::bigint AS by_click_millionths,
-        sum(by_click_value_minor)::bigint AS by_click_value_minor
+        sum(value_minor) AS value_minor, sum(by_click_millionths)::bigint AS by_click_millionths,
+        sum(by_click_value_minor) AS by_click_value_minor
     FROM earned WHERE (link_id, place) > ($6, $7::integer)
     GROUP BY link_id, place ORDER BY link_id, place LIMIT $8
 ) AS summed LEFT JOIN link USING (link_id) ORDER BY link_id, place;

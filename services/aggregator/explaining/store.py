@@ -10,7 +10,7 @@ from typing import Any, Final
 from aggregator.attributing.touches import place_of
 from aggregator.clicks.absence import Whereabouts
 from aggregator.clicks.store import whereabouts
-from aggregator.counts.tables import CountsTable
+from aggregator.counts.tables import CountsTable, whole
 from aggregator.explaining.explained import ExplainedEvent, Row, Stored, explained
 from aggregator.explaining.placing import CountsKey, places
 from aggregator.freshness.store import Freshness, snapshot
@@ -161,7 +161,7 @@ async def _numbers(connection: Connection, credits_: Iterable[Row]) -> Mapping[C
     wanted = [column for keys in (advocate_days, advocate_quarters, link_days) for column in _columns(keys, 2)]
     return {
         CountsKey(CountsTable(row.pop("counts")), row.pop("key"), row.pop("start")): row
-        for row in await _rows(connection, "results", *wanted)
+        for row in map(whole, await _rows(connection, "results", *wanted))
     }
 
 

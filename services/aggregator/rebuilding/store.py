@@ -138,6 +138,6 @@ def _correction(row: asyncpg.Record) -> Correction:
         counts=CountsTable(row["counts"]),
         key=row["key"],
         start=row["start"],
-        before=None if row["before"] is None else Numbers(*row["before"]),
-        after=Numbers(*row["after"]),
+        before=None if row["before"] is None else Numbers.of(row["before"]),
+        after=Numbers.of(row["after"]),
     )

@@ -20,9 +20,9 @@ CREATE TEMPORARY TABLE counts_off (
     review bigint NOT NULL,
     visitors bigint NOT NULL,
     credited_millionths bigint NOT NULL,
-    value_minor bigint NOT NULL,
+    value_minor numeric NOT NULL,
     by_click_millionths bigint NOT NULL,
-    by_click_value_minor bigint NOT NULL,
+    by_click_value_minor numeric NOT NULL,
     shares bigint NOT NULL,
     sessions bigint NOT NULL,
     engagements bigint NOT NULL

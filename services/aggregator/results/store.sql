@@ -12,7 +12,7 @@ WITH counter AS (
         by_click_millionths, by_click_value_minor, partition, change
     )
     SELECT link_id, day, 0, 0, 0, 0, credited, value, by_click, by_click_value, $1, before + place
-    FROM counter, unnest($3::bigint[], $4::date[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+    FROM counter, unnest($3::bigint[], $4::date[], $5::bigint[], $6::numeric[], $7::bigint[], $8::numeric[])
         WITH ORDINALITY AS added (link_id, day, credited, value, by_click, by_click_value, place)
     ON CONFLICT ON CONSTRAINT link_day_pkey DO UPDATE SET
         credited_millionths = known.credited_millionths + excluded.credited_millionths,
@@ -28,7 +28,7 @@ WITH counter AS (
     SELECT advocate_id, day, 0, 0, 0, 0, credited, value, by_click, by_click_value, shares, sessions, engagements, $1,
         before + cardinality($3) + place
     FROM counter, unnest(
-        $9::text[], $10::date[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
+        $9::text[], $10::date[], $11::bigint[], $12::numeric[], $13::bigint[], $14::numeric[], $15::bigint[],
         $16::bigint[], $17::bigint[]
     ) WITH ORDINALITY AS added (
         advocate_id, day, credited, value, by_click, by_click_value, shares, sessions, engagements, place
@@ -49,7 +49,7 @@ INSERT INTO advocate_quarter AS known (
 SELECT advocate_id, quarter_start, 0, 0, 0, 0, credited, value, by_click, by_click_value, shares, sessions, engagements,
     $1, before + cardinality($3) + cardinality($9) + place
 FROM counter, unnest(
-    $18::text[], $19::date[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[],
+    $18::text[], $19::date[], $20::bigint[], $21::numeric[], $22::bigint[], $23::numeric[], $24::bigint[],
     $25::bigint[], $26::bigint[]
 ) WITH ORDINALITY AS added (
     advocate_id, quarter_start, credited, value, by_click, by_click_value, shares, sessions, engagements, place

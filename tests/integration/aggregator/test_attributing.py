@@ -40,7 +40,7 @@ async def _one_of_each(shop: Shop) -> Mapping[str, list[Fact]]:
     own, bot = await shop.clicked(self_click=True), await shop.clicked(method="HEAD")
     later = await shop.clicked("cy", occurred_at=NOON + timedelta(microseconds=1))
     unknown, _ = shop.next_click()
-    await shop.rates("JPY", NOON.date(), "10000000000")
+    await shop.rates("JPY", NOON.date(), "100000000000")
     reports: dict[str, list[Fact]] = {
         "credited": [sale("credited", clicked, earlier, **money(1_000))],
         "pending_click": [sale("pending_click", bot, unknown)],

@@ -44,6 +44,15 @@ def _credited(millionths: int, value_minor: int) -> Results:
     return results
 
 
+async def test_sums_of_money_go_beyond_64_bits(pipe: Pipe) -> None:
+    """Also what one transaction adds; and exactly, down again."""
+    for value in (9 * 10**18, 27 * 10**18, 1, -(9 * 10**18)):
+        await _add(pipe, _credited(0, value))
+    for table in ("link_day", "advocate_day", "advocate_quarter"):
+        sums = await fetch(pipe.dsn, f"SELECT sum(value_minor), sum(by_click_value_minor) FROM {table}")  # noqa: S608
+        assert sums == [(27 * 10**18 + 1,) * 2]
+
+
 async def test_results_stand_beside_the_clicks_of_a_row(pipe: Pipe) -> None:
     """Which stay as they are; a row that has none yet is made."""
     await pipe.take(Pen().write(PLAIN_CLICK))
