@@ -1,7 +1,7 @@
 """Chaos finds what it is there to find: with a guard switched off in a test build, numbers are wrong and it says so.
 
 Most faults are caught by several guards, one behind the other. A number goes wrong only where all of them are off; with
-the first of them off and the others on, nothing is found. The journal's write has nobody behind it.
+the first of them off and the others on, nothing is found. The journal's write and marks have nobody behind them.
 """
 
 from pathlib import Path
@@ -20,6 +20,9 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(200)]
 SECONDS = 8
 STRIKES = 2
 
+ATTRIBUTIONS = 6
+"""To be frozen in. What one has in its hands is taken back just then, or it is not."""
+
 BEHIND_WATERMARK = {
     EventLogKind.POSTGRES: (Guard.LOG_RECONCILE, Guard.CLICK_PKEY),
     EventLogKind.KAFKA: (Guard.CLICK_PKEY,),
@@ -31,9 +34,9 @@ BEHIND_COMPARE_AND_SET = (Guard.EVICTION, Guard.LEASE_LOSS, Guard.WATERMARK, Gua
 are ended, it is cut short as soon as it finds out, what lies below the watermark is skipped, a click is taken once."""
 
 
-async def _chaos(ground: Ground, directory: Path, kind: FaultKind, *off: Guard) -> Outcome:
+async def _chaos(ground: Ground, directory: Path, kind: FaultKind, *off: Guard, strikes_min: int = STRIKES) -> Outcome:
     log = EventLogKind.POSTGRES if ground.broker is None else EventLogKind.KAFKA
-    plan = Plan(log, seed=1, seconds=SECONDS, strikes_min=STRIKES, kinds=frozenset({kind}), off=off)
+    plan = Plan(log, seed=1, seconds=SECONDS, strikes_min=strikes_min, kinds=frozenset({kind}), off=off)
     return await run_chaos(plan, directory, ground)
 
 
@@ -75,3 +78,11 @@ async def test_without_compare_and_set_one_that_was_frozen_applies_its_batch_aga
 async def test_one_that_was_frozen_finds_its_sessions_ended(ground: Ground, tmp_path: Path) -> None:
     """The compare-and-set off alone."""
     _expect(await _chaos(ground, tmp_path, FaultKind.AGGREGATOR_ZOMBIE, Guard.COMPARE_AND_SET))
+
+
+async def test_where_marks_that_come_meanwhile_are_dropped_a_sale_stays_credited_that_was_taken_back(
+    ground: Ground, tmp_path: Path
+) -> None:
+    """Keeping them off. Reversals are applied while an attributor stands still with their sales in its hands."""
+    outcome = await _chaos(ground, tmp_path, FaultKind.ATTRIBUTOR_FREEZE, Guard.MARKS, strikes_min=ATTRIBUTIONS)
+    _expect(outcome, Wrong.CREDIT)

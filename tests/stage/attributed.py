@@ -62,10 +62,11 @@ async def misattributed(dsn: str, now: datetime) -> list[Row]:
     """Conversions, credits and counts that are not what all of it comes to at `now`: (what, stored, expected)."""
     rules = await _rules(dsn)
     sales = await _sales(dsn)
+    binders = _binders(sales, rules)
     outcomes: set[Row] = set()
     credits_: set[Row] = set()
     for sale in sales:
-        state, follows, value, earned = _reckon(sale, sales, rules, now)
+        state, follows, value, earned = _reckon(sale, binders, rules, now)
         outcomes.add((*sale.key, state, follows, value))
         credits_ |= {(*sale.key, *credit) for credit in earned}
     wrong: list[Row] = []
@@ -80,10 +81,10 @@ async def misattributed(dsn: str, now: datetime) -> list[Row]:
 
 
 def _reckon(
-    sale: Sale, sales: Iterable[Sale], rules: Rules, now: datetime
+    sale: Sale, binders: Mapping[bytes, Sale], rules: Rules, now: datetime
 ) -> tuple[str, str | None, int | None, set[Row]]:
     whys = [_why(sale, touch, rules) for touch in sale.touches]
-    binder = None if sale.touches else _binder(sale, sales, rules)
+    binder = None if sale.touches else _binder(sale, binders)
     earning = _earning(binder, rules) if binder else _earning(sale, rules)
     follows = binder.key[2] if binder else None
     net = max(0, (sale.value or 0) - sum(one or 0 for one in sale.taken_back))
@@ -138,16 +139,18 @@ def _earning(sale: Sale, rules: Rules) -> list[Row]:
     return [touch for touch in sale.touches if _why(sale, touch, rules) == "earns"]
 
 
-def _binder(sale: Sale, sales: Iterable[Sale], rules: Rules) -> Sale | None:
-    if sale.customer is None:
-        return None
-    able = [
-        other
-        for other in sales
-        if other.customer == sale.customer and other.occurred_at <= sale.occurred_at
-        if not other.test and _earning(other, rules)
-    ]
-    return min(able, key=lambda other: (other.occurred_at, other.key), default=None)
+def _binders(sales: Iterable[Sale], rules: Rules) -> Mapping[bytes, Sale]:
+    """Of each customer the first sale that binds: whatever happened before it follows none."""
+    first: dict[bytes, Sale] = {}
+    for sale in sorted(sales, key=lambda sale: (sale.occurred_at, sale.key)):
+        if sale.customer is not None and sale.customer not in first and not sale.test and _earning(sale, rules):
+            first[sale.customer] = sale
+    return first
+
+
+def _binder(sale: Sale, binders: Mapping[bytes, Sale]) -> Sale | None:
+    binder = None if sale.customer is None else binders.get(sale.customer)
+    return binder if binder is not None and binder.occurred_at <= sale.occurred_at else None
 
 
 def _in_currency(net: int, sale: Sale, rules: Rules) -> int | None:

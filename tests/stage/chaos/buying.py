@@ -21,8 +21,11 @@ SALES_PER_CUSTOMER: Final = 4
 VALUE_MINOR: Final = 1_000
 """Of a first report. The second of the same sale says twice as much: they are in conflict, and can be told apart."""
 
-REVERSED_BEFORE, REVERSED_AFTER, REPORTED_TWICE = 5, 7, 6
-"""One in so many sales is taken back in part before it is reported, or whole afterwards; is reported twice."""
+REVERSED_BEFORE, REVERSED_AFTER, REPORTED_TWICE = 5, 2, 6
+"""One in so many sales is taken back in part before it is reported, or whole afterwards; is reported twice.
+
+Afterwards is when the next one is reported: an attributor that stands still has the sale in its hands just then.
+"""
 
 LATER: Final = timedelta(minutes=1)
 
@@ -51,5 +54,6 @@ def reports(worker: int, asked: int, click_ids: Sequence[str], now: datetime) ->
         yield Report(RequestId(f"r{name}"), "/v1/reversals", {**back, "value_minor": VALUE_MINOR // 3})
     for time in range(1, 3 if number % REPORTED_TWICE == 0 else 2):
         yield Report(RequestId(f"v{name}.{time}"), "/v1/conversions", {**sale, "value_minor": time * VALUE_MINOR})
-    if number % REVERSED_BEFORE and number % REVERSED_AFTER == 0:
-        yield Report(RequestId(f"r{name}"), "/v1/reversals", back)
+    if asked >= BUY_EVERY and (number - 1) % REVERSED_BEFORE and (number - 1) % REVERSED_AFTER == 0:
+        before = f"{worker}-{asked - BUY_EVERY}"
+        yield Report(RequestId(f"r{before}"), "/v1/reversals", {**back, "external_id": before})

@@ -41,7 +41,7 @@ class Failpoint(StrEnum):
     AFTER_COMMIT = "after_commit"
     """A batch is committed, and the aggregator does not know it."""
     IN_ATTRIBUTION = "in_attribution"
-    """The attributor has taken marks, and is about to look at what they are of."""
+    """The attributor has looked at everything that marked conversions depend on, and written nothing."""
     BEFORE_ATTRIBUTION_COMMIT = "before_attribution_commit"
     """Credits and counts are written and not committed."""
 

@@ -19,6 +19,8 @@ class FaultKind(StrEnum):
     """For longer than its lease."""
     AGGREGATOR_ZOMBIE = "aggregator_zombie"
     """Likewise, with a batch in its hands that it begins to apply when it wakes."""
+    ATTRIBUTOR_FREEZE = "attributor_freeze"
+    """For less than its lease, when it has looked at what is marked: others go on, and mark some of it again."""
     BACKEND_KILL = "backend_kill"
     """Of one of Postgres's processes, which makes it throw out all the others and recover."""
     BACKEND_FREEZE = "backend_freeze"

@@ -7,11 +7,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from types import ModuleType
 from typing import Any, Final
 
 from aggregator.applying import store as applying_store
 from aggregator.applying.consumer import PartitionConsumer
 from aggregator.applying.seqs import Run, SeqBook, Watermark
+from aggregator.attributing import store as attributing_store
 from event_log.postgres import PostgresEventLog
 from redirector.journal import journal as journaling
 from redirector.journal.journal import Journal
@@ -37,6 +39,8 @@ class Guard(StrEnum):
     """Whoever takes a partition over lets the sessions of its former owner live."""
     LEASE_LOSS = "lease_loss"
     """An aggregator that finds that it has lost a partition finishes the batch that it is about to apply."""
+    MARKS = "marks"
+    """The attributor drops every mark of a conversion that it has looked at, also one that came meanwhile."""
 
 
 def switch_off(guard: Guard) -> None:
@@ -88,11 +92,12 @@ def _without_watermark() -> None:
 
 
 def _without_compare_and_set() -> None:
-    _rewrite("move_offset", "next_offset = $4 AND owner_epoch = $5", "($4::bigint, $5::bigint) IS NOT NULL")
+    unmoved, any_place = "next_offset = $4 AND owner_epoch = $5", "($4::bigint, $5::bigint) IS NOT NULL"
+    _rewrite(applying_store, "move_offset", unmoved, any_place)
 
 
 def _without_eviction() -> None:
-    _rewrite("evict", "NOT EXISTS (", "false AND NOT EXISTS (")
+    _rewrite(applying_store, "evict", "NOT EXISTS (", "false AND NOT EXISTS (")
 
 
 def _without_lease_loss() -> None:
@@ -105,13 +110,18 @@ def _without_lease_loss() -> None:
     replace_attribute(PartitionConsumer, "_apply", wrapped)
 
 
-def _rewrite(query: str, part: str, replacement: str) -> None:
-    """Replace a part of one of the applying store's statements."""
-    queries = applying_store._SQL  # noqa: SLF001 - the statements are the seam
+def _without_marks() -> None:
+    of_the_same = "conversion_id IN (SELECT conversion_id FROM conversion_mark WHERE mark_id = ANY($1))"
+    _rewrite(attributing_store, "drop_marks", "mark_id = ANY($1)", of_the_same)
+
+
+def _rewrite(store: ModuleType, query: str, part: str, replacement: str) -> None:
+    """Replace a part of one of a store's statements."""
+    queries = vars(store)["_SQL"]
     text = queries[query]
     if text.count(part) != 1:
         raise LookupError(f"{query} does not say {part!r} any more")
-    replace_attribute(applying_store, "_SQL", lambda _: {**queries, query: text.replace(part, replacement)})
+    replace_attribute(store, "_SQL", lambda _: {**queries, query: text.replace(part, replacement)})
 
 
 _IN_PROCESS: Final[Mapping[Guard, Callable[[], None]]] = {
@@ -121,4 +131,5 @@ _IN_PROCESS: Final[Mapping[Guard, Callable[[], None]]] = {
     Guard.COMPARE_AND_SET: _without_compare_and_set,
     Guard.EVICTION: _without_eviction,
     Guard.LEASE_LOSS: _without_lease_loss,
+    Guard.MARKS: _without_marks,
 }

@@ -16,7 +16,7 @@ from typing import Any, Final
 import aggregator.__main__
 import redirector.__main__
 from aggregator.applying.store import ApplyingStore
-from aggregator.attributing.store import AttributingStore
+from aggregator.attributing.store import AttributingStore, AttributionWriter
 from event_log.kafka.connection import KafkaConnection
 from event_log.kafka.log import KafkaEventLog
 from event_log.kafka.patience import Patience
@@ -48,6 +48,7 @@ def add_failpoints(points: Failpoints) -> None:
         replace_attribute(form, "append", _sending(reached))
     replace_attribute(ApplyingStore, "batch", _applying(reached))
     replace_attribute(Recorder, "keep", _recording(reached, Failpoint.AFTER_FACTS))
+    replace_attribute(AttributionWriter, "write", _before(reached, Failpoint.IN_ATTRIBUTION))
     replace_attribute(AttributingStore, "attribution", _attributing(reached))
 
 
@@ -134,8 +135,6 @@ def _attributing(reached: Reached) -> Replace:
         @asynccontextmanager
         async def attributing(*args: Any) -> AsyncIterator[Any]:
             async with attribution(*args) as writer:
-                if writer is not None:
-                    reached(Failpoint.IN_ATTRIBUTION)
                 yield writer
                 if writer is not None:
                     reached(Failpoint.BEFORE_ATTRIBUTION_COMMIT)

@@ -36,6 +36,9 @@ BUSY_BACKENDS: Final = 4
 TURN_S: Final = 0.3
 """How long a state is left to itself where something is to follow it."""
 
+ATTRIBUTOR_FROZEN_S: Final = 0.6
+"""Postgres looks for deadlocks among those who have waited for a second."""
+
 Do = Callable[[Cluster, Fault, Measures], Awaitable[None]]
 Felt = Callable[[Measures], bool]
 
@@ -116,6 +119,14 @@ async def aggregator_zombie(cluster: Cluster, fault: Fault, measures: Measures) 
     measures[Measure.FROZEN_MS] += round(1000 * (time.monotonic() - frozen_at_s)) if _is_stopped(pid) else 0
     send_signal(pid, signal.SIGCONT)
     await elapse(TURN_S)
+
+
+async def attributor_freeze(cluster: Cluster, _fault: Fault, measures: Measures) -> None:
+    """Frozen in the middle of an attribution; not for so long that its transaction is ended."""
+    pid = await _bitten(cluster, Failpoint.IN_ATTRIBUTION, signal.SIGSTOP)
+    if pid is not None:
+        await _freeze(pid, ATTRIBUTOR_FROZEN_S, measures)
+        await elapse(TURN_S)
 
 
 def _at(failpoint: Failpoint) -> Do:
@@ -360,6 +371,7 @@ STRIKES: Final[Mapping[FaultKind, Strike]] = {
     FaultKind.AGGREGATOR_ZOMBIE: Strike(
         aggregator_zombie, _all_of(Measure.FROZEN_MS, Measure.MOVED, Measure.INTERRUPTIONS)
     ),
+    FaultKind.ATTRIBUTOR_FREEZE: Strike(attributor_freeze, _all_of(Measure.FROZEN_MS)),
     FaultKind.BACKEND_KILL: Strike(backend_kill, _all_of(Measure.KILLED)),
     FaultKind.BACKEND_FREEZE: Strike(backend_freeze, _all_of(Measure.FROZEN_MS, Measure.STUCK)),
     FaultKind.BACKEND_TERMINATE: Strike(backend_terminate, _all_of(Measure.CUT)),
