@@ -14,7 +14,7 @@ import asyncpg
 
 from database.pool import DatabaseAwayError, connected, connected_once
 from database.queries import load_queries
-from event_log.arrivals import Arrivals
+from event_log.arrivals import Arrivals, Slice
 from event_log.contract import (
     NOTHING_ACKED,
     EventLogAwayError,
@@ -41,7 +41,8 @@ class PostgresEventLog:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._arrivals = Arrivals(self.end_offsets)
+        self._arrivals = Arrivals(self._all_ends)
+        self._idle_at: dict[Slice, Offset] = {}
         self._closed = False
 
     async def check(self, stream: Stream, partitions: int) -> None:
@@ -77,10 +78,16 @@ class PostgresEventLog:
         wait: timedelta,
     ) -> Sequence[LoggedRecord]:
         """Up to `records_max` records from `from_offset` on; none where nothing arrives within `wait`."""
-        records = await self._read_now(stream, partition, from_offset, records_max)
-        if not records and await self._arrivals.beyond(stream, partition, from_offset, wait):
+        slice_ = (stream, partition)
+        if not wait or self._idle_at.get(slice_) != from_offset:  # else the next poll says as much
             records = await self._read_now(stream, partition, from_offset, records_max)
-        return records
+            if records or not wait:
+                return records
+        self._idle_at.pop(slice_, None)
+        if await self._arrivals.elsewhere(slice_, from_offset, wait):
+            return await self._read_now(stream, partition, from_offset, records_max)
+        self._idle_at[slice_] = from_offset
+        return ()
 
     async def bounds(self, stream: Stream) -> Mapping[Partition, tuple[Offset, Offset]]:
         """The first offset that each partition keeps, and the one that its next record will get."""
@@ -112,6 +119,11 @@ class PostgresEventLog:
         self._closed = True
         await self._arrivals.close()
         self._pool.terminate()
+
+    async def _all_ends(self) -> Mapping[Slice, Offset]:
+        async with self._connected() as connection:
+            rows = await connection.fetch(_SQL["all_ends"])
+        return {(Stream(row["stream"]), Partition(row["partition"])): Offset(row["next_offset"]) for row in rows}
 
     async def _read_now(
         self, stream: Stream, partition: Partition, from_offset: Offset, records_max: int

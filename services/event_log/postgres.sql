@@ -44,6 +44,9 @@ ORDER BY log_offset LIMIT $4;
 -- end_offsets: Where each partition of a stream ends.
 SELECT partition, next_offset FROM log_partition WHERE stream = $1;
 
+-- all_ends: The same of every stream.
+SELECT stream, partition, next_offset FROM log_partition;
+
 -- expire: Let go of the records of a partition that were applied and are older than the retention, a few at a time.
 -- They go from the front only: an append that waited for its turn may have begun before the one in front of it.
 WITH front AS (

@@ -172,6 +172,18 @@ async def test_a_read_gives_nothing_where_nothing_arrives_in_time(log: EventLog)
     assert wait.total_seconds() <= time.monotonic() - started < SOON_SECONDS
 
 
+async def test_what_arrives_between_two_reads_is_given_by_the_second(log: EventLog, other_log: EventLog) -> None:
+    """Whether it would have waited for a moment or for long, and though those before found nothing."""
+    moment = timedelta(milliseconds=1)
+    for offset, wait in enumerate((moment, LONG_WAIT)):
+        for _ in range(2):
+            assert list(await log.read(CLICKS, P0, Offset(offset), records_max=10, wait=moment)) == []
+        await other_log.append(CLICKS, P0, records := plain_records(1))
+        async with asyncio.timeout(SOON_SECONDS):
+            found = await log.read(CLICKS, P0, Offset(offset), records_max=10, wait=wait)
+        assert [one.record for one in only_logged(found)] == records
+
+
 async def test_many_readers_may_wait_at_once(log: EventLog) -> None:
     """As an aggregator's do: one for each partition, and more than there are connections."""
     partitions = [P0, P1, P2]
