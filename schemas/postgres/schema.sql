@@ -642,6 +642,7 @@ CREATE TABLE credit (
     CONSTRAINT credit_pkey PRIMARY KEY (conversion_id, journal, partition, seq)
 );
 CREATE INDEX credit_day_idx ON credit (day, advocate_id);
+CREATE INDEX credit_advocate_id_idx ON credit (advocate_id, day);
 CREATE INDEX credit_click_day_idx ON credit (click_day);
 
 -- writer: the aggregator. Shares, sessions and engagements that a board reported, each once.

@@ -133,7 +133,9 @@ class ConversionMetrics:
             "advolink_conversions_marked", "Marks of conversions that are to be attributed.", registry=registry
         )
         self.oldest_mark = Gauge(
-            "advolink_oldest_mark_age_seconds", "How long the oldest of them has been waiting.", registry=registry
+            "advolink_oldest_mark_age_seconds",
+            "How long the oldest of them that is of a new fact has been waiting; the others correct.",
+            registry=registry,
         )
         self.set_aside = Gauge(
             "advolink_conversions_set_aside",

@@ -2,10 +2,22 @@
 SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
     set_config('work_mem', '64MB', true), set_config('max_parallel_workers_per_gather', $1, true);
 
--- stored_days: Every local day that has counts, or something to be counted beside clicks.
-SELECT day FROM advocate_day UNION SELECT day FROM link_day
-UNION SELECT day FROM credit UNION SELECT click_day FROM credit
-UNION SELECT local_day FROM activity UNION SELECT local_day FROM conversion;
+-- stored_days: Every local day that has counts, or something to be counted beside clicks. The latter, of which there may be
+-- very much, is asked for day by day.
+SELECT day FROM advocate_day UNION SELECT day FROM link_day UNION
+SELECT one::date
+FROM (
+    SELECT least(
+        (SELECT min(day) FROM credit), (SELECT min(click_day) FROM credit), (SELECT min(local_day) FROM activity),
+        (SELECT min(local_day) FROM conversion)
+    ) AS first, greatest(
+        (SELECT max(day) FROM credit), (SELECT max(click_day) FROM credit), (SELECT max(local_day) FROM activity),
+        (SELECT max(local_day) FROM conversion)
+    ) AS last
+) AS ends, generate_series(first::timestamp, last, '1 day') AS days (one)
+WHERE EXISTS (SELECT FROM credit WHERE day = one::date) OR EXISTS (SELECT FROM credit WHERE click_day = one::date)
+    OR EXISTS (SELECT FROM activity WHERE local_day = one::date)
+    OR EXISTS (SELECT FROM conversion WHERE local_day = one::date);
 
 -- stored_quarters: Every beginning of a quarter that has counts.
 SELECT DISTINCT quarter_start FROM advocate_quarter;

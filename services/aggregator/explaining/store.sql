@@ -59,9 +59,11 @@ FROM unnest($5::bigint[], $6::date[]) AS wanted (link_id, day) JOIN link_day USI
 SELECT state, count(*) AS conversions FROM conversion
 WHERE state = ANY($1::text[]) AND state <> 'credited' GROUP BY state;
 
--- marks: How many marks nobody has taken yet, how many seconds ago the oldest was made, and how many conversions are set
--- aside.
+-- marks: How many marks nobody has taken yet, how many seconds ago the oldest of a fact was made (those that correct come
+-- after all of these, and may be very many), and how many conversions are set aside.
 SELECT count(*) FILTER (WHERE set_aside_at IS NULL) AS marks,
-    coalesce(extract(epoch FROM now() - min(marked_at) FILTER (WHERE set_aside_at IS NULL)), 0)::float8 AS oldest_s,
+    coalesce(
+        extract(epoch FROM now() - min(marked_at) FILTER (WHERE set_aside_at IS NULL AND captured_at IS NOT NULL)), 0
+    )::float8 AS oldest_s,
     count(DISTINCT conversion_id) FILTER (WHERE set_aside_at IS NOT NULL) AS set_aside
 FROM conversion_mark;

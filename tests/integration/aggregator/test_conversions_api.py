@@ -9,11 +9,13 @@ from typing import Any, Final
 import httpx2
 import pytest
 
+from aggregator.attributing.marks import mark_all
 from aggregator.attributing.running import attribute_all
 from aggregator.attributing.store import AttributingStore
 from aggregator.explaining.store import ConversionStore, Waiting
 from aggregator.programme.store import Programme, ProgrammeStore
 from aggregator.rates.store import RateKey, RateStore
+from database.pool import connected
 from link_events.events import Heartbeat, NamedTouch, Reversal
 from link_events.identity import AdvocateId, ConversionKey, Currency, CustomerHash, LinkId, Origin, ReversalId, Seq
 from link_events.reasons import ConversionState, Model, Via
@@ -310,7 +312,7 @@ async def test_a_state_is_listed_page_by_page(till: Till, stats: httpx2.AsyncCli
 
 
 async def test_what_waits_is_counted(till: Till) -> None:
-    """By what for; and what nobody has looked at yet, with how long it has been waiting."""
+    """By what for; and what nobody has looked at yet, with how long a new fact waits. Corrections may wait."""
     store = ConversionStore(till.pipe.pool)
     assert await store.waiting() == Waiting({}, 0, 0.0)
     touch = await till.click()
@@ -320,6 +322,11 @@ async def test_what_waits_is_counted(till: Till) -> None:
     waiting = await store.waiting()
     assert (waiting.by_state, waiting.marks) == ({ConversionState.UNKNOWN_CURRENCY: 1}, 1)
     assert waiting.oldest_mark_s > 0
+    await till.attribute()
+    async with connected(till.pipe.pool) as connection, connection.transaction():
+        await mark_all(connection)
+    waiting = await store.waiting()
+    assert (waiting.marks, waiting.oldest_mark_s) == (2, 0)
 
 
 async def test_what_is_no_conversion_says_why(till: Till, stats: httpx2.AsyncClient) -> None:
