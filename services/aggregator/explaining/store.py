@@ -46,7 +46,7 @@ class ConversionsAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Conversions by the state in which they wait; marks that nobody has taken, and the age of the oldest of a new fact.
+    """Conversions by the state in which they wait; marks that nobody has taken, and the oldest new fact's age.
 
     `set_aside`: how many conversions could not be attributed.
     """
