@@ -7,15 +7,17 @@ a word of a closed set why there is no such thing, where that is known.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any, Final
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from database.pool import DatabaseAwayError
+from http_api.texts import plainly
 
 RETRY_AFTER_S: Final = 2
 """What a 503 asks a caller to wait: long enough for a restart of Postgres, short enough for a person."""
@@ -23,6 +25,12 @@ RETRY_AFTER_S: Final = 2
 PROBLEM_JSON: Final = "application/problem+json"
 
 TYPE_PREFIX: Final = "urn:advolink:problem:"
+
+ERRORS_TOLD: Final = 100
+"""Fields that one answer names: a body of a mebibyte has room for a hundred thousand that nobody knows."""
+
+FIELD_CHARS_TOLD: Final = 200
+"""Of a field's name: longer than any that there is, and its caller's own words."""
 
 
 class ProblemKind(StrEnum):
@@ -95,7 +103,16 @@ class ProblemError(HTTPException):
 
 def refused_field(field: str, detail: str) -> ProblemError:
     """A 422 for one field."""
-    return _invalid(f"{field}: {detail}", [FieldError(field, detail)])
+    return refused_fields([FieldError(field, detail)])
+
+
+def refused_fields(errors: Sequence[FieldError], kind: ProblemKind = ProblemKind.INVALID_FIELD) -> ProblemError:
+    """A 422 for some fields. Of very many the first are named, and how many more there are: an answer is bounded."""
+    named = [FieldError(error.field[:FIELD_CHARS_TOLD], error.detail) for error in errors[:ERRORS_TOLD]]
+    if more := len(errors) - len(named):
+        named.append(FieldError("body", f"{more} more fields are wrong"))
+    detail = "; ".join(f"{error.field}: {error.detail}" for error in named)
+    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, kind, detail, errors=named)
 
 
 def not_found(what: str, why: StrEnum | None = None) -> ProblemError:
@@ -142,10 +159,22 @@ async def _answer_database_away(_request: Request, _error: DatabaseAwayError) ->
     return problem_response(away("the database"))
 
 
-async def _answer_http(_request: Request, error: HTTPException) -> Response:
+async def _answer_http(request: Request, error: HTTPException) -> Response:
     status = HTTPStatus(error.status_code)
     kind = _KIND_OF_STATUS.get(status, ProblemKind.BAD_REQUEST)
-    return problem_response(ProblemError(status, kind, str(error.detail), headers=error.headers))
+    headers = _allowed(request) if status is HTTPStatus.METHOD_NOT_ALLOWED else error.headers
+    return problem_response(ProblemError(status, kind, str(error.detail), headers=headers))
+
+
+def _allowed(request: Request) -> Mapping[str, str]:
+    """The methods that any route of the path takes; Starlette names those of the first route alone."""
+    scopes = [{**request.scope, "method": method.value} for method in HTTPMethod]
+    taken = [
+        scope["method"]
+        for scope in scopes
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    ]
+    return {"Allow": ", ".join(taken)}
 
 
 async def _answer_bug(_request: Request, _error: Exception) -> Response:
@@ -159,12 +188,9 @@ async def _answer_invalid(_request: Request, invalid: RequestValidationError) ->
     if any(mistake["type"] == "json_invalid" for mistake in mistakes):
         detail = f"the body is not JSON: {mistakes[0]['ctx']['error']}"
         return problem_response(ProblemError(HTTPStatus.BAD_REQUEST, ProblemKind.NOT_JSON, detail))
-    errors = [FieldError(_field(mistake["loc"]), mistake["msg"]) for mistake in mistakes]
-    return problem_response(_invalid("; ".join(f"{error.field}: {error.detail}" for error in errors), errors))
-
-
-def _invalid(detail: str, errors: Sequence[FieldError]) -> ProblemError:
-    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, ProblemKind.INVALID_FIELD, detail, errors=errors)
+    return problem_response(
+        refused_fields([FieldError(_field(one["loc"]), plainly(one["type"], one["msg"])) for one in mistakes])
+    )
 
 
 def _field(location: Sequence[int | str]) -> str:

@@ -6,14 +6,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
 
-from link_events.identity import ADVOCATE_ID_PATTERN
+from http_api.texts import NO_CONTROL_CHARACTERS, in_words
 
 Word = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    in_words(NO_CONTROL_CHARACTERS),
 ]
 _NUMBER = re.compile(r"[-+]?[0-9.]+")
-
-AdvocateIdText = Annotated[str, StringConstraints(pattern=f"^{ADVOCATE_ID_PATTERN}$")]
 
 
 def _not_a_number(told: object) -> object:

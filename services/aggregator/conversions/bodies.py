@@ -30,9 +30,10 @@ def body_digest(conversion: Conversion) -> bytes:
 def state_beside(holder: Body, other: Body) -> ConversionState:
     """What a report is whose key another holds: `duplicate` or `conflict`.
 
-    What a browser says of a sale and what the server says never agree to the letter, and who was erased said nothing
-    that could still be compared: neither is a conflict.
+    What a browser says of a sale and what the server says never agree to the letter: no conflict. Nor is what is said
+    beside an erased holder, for a copy that comes later cannot be told from another report. But where the other alone
+    was erased its customer was not the holder's, since erasing takes all of a customer's reports: that was a conflict,
+    and stays one.
     """
-    by_servers = holder.via is other.via is Via.API
-    comparable = by_servers and holder.digest is not None and other.digest is not None
+    comparable = holder.via is other.via is Via.API and holder.digest is not None
     return ConversionState.CONFLICT if comparable and holder.digest != other.digest else ConversionState.DUPLICATE

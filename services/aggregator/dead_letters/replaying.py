@@ -6,10 +6,11 @@ it had been readable at once.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from aggregator.applying.batch import DeadLetter, ReadRecord, admit, judge_clicks, raw_dates, read_records
 from aggregator.applying.gathering import Gathered
-from aggregator.applying.store import DayGoneError
+from aggregator.applying.store import OvertakenError
 from aggregator.dead_letters.outcomes import NO_ORIGIN_SENTENCE, Ending, Outcome, closed_before, unknown
 from aggregator.dead_letters.store import DeadLetterStore, HeldDeadLetter
 from aggregator.dead_letters.stored import DeadLetterState, StoredDeadLetter
@@ -17,6 +18,9 @@ from aggregator.judge import Context, Rules
 from event_log.contract import LoggedRecord, Record
 from link_events.identity import Origin
 from link_events.reasons import DeadLetterEnd
+
+TRIES: Final = 5
+"""Whoever was faster has committed by the second; what fails each time is told to a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +56,13 @@ class Replayer:
         read = _read(dead, dead.origin, mending.replacement, now)
         if isinstance(read, DeadLetter):
             return Outcome(dead_letter_id, Ending.STILL_DEAD, f"cannot be applied: {read.reason}: {read.detail}")
-        while True:
+        for _ in range(TRIES):
             await self.store.ensure_days(raw_dates([read]))
             try:
                 return await self._close(dead, read, mending)
-            except DayGoneError:  # the retention took the day away meanwhile: nothing was changed
-                continue
+            except OvertakenError as error:  # the retention took its day, or another process its key: nothing changed
+                why = str(error)
+        return Outcome(dead_letter_id, Ending.STILL_DEAD, f"cannot be applied now, replay it again: {why}")
 
     async def _close(self, dead: StoredDeadLetter, read: ReadRecord, mending: Mending) -> Outcome:
         """Close it and count what it says, unless somebody was faster."""

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from aggregator.clicks.absence import Whereabouts, why_absent
@@ -20,7 +20,8 @@ from database.keys import LiveKey, Scope
 from http_api.access import Access
 from http_api.openapi import NEXT_PAGE, problem
 from http_api.problems import ProblemKind, not_found, refused_field
-from link_events.identity import ADVOCATE_ID_PATTERN, AdvocateId, JournalId, Origin, Seq, parse_event_id
+from http_api.texts import AdvocateIdText
+from link_events.identity import AdvocateId, JournalId, Origin, Seq, parse_event_id
 from link_events.periods import Granularity, period_of
 from link_events.reasons import Verdict, VerdictCause
 from link_events.streams import Partition, Stream
@@ -195,7 +196,7 @@ def clicks_routes(desk: ClicksDesk) -> APIRouter:
         request: Request,
         response: Response,
         _key: reader,
-        advocate_id: Annotated[str, Query(pattern=f"^{ADVOCATE_ID_PATTERN}$")],
+        advocate_id: AdvocateIdText,
         day: Day,
         verdict: Verdict | None = None,
         limit: Limit = ROWS_DEFAULT,

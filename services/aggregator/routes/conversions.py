@@ -1,5 +1,6 @@
 """GET /v1/conversions/{event_id} and GET /v1/conversions: what became of conversions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -13,14 +14,9 @@ from aggregator.routes.explained import ConversionOut, ConversionsOut, OneConver
 from database.keys import LiveKey, Scope
 from http_api.access import Access
 from http_api.openapi import NEXT_PAGE, problem
-from http_api.problems import ProblemKind, not_found, refused_field
-from link_events.identity import (
-    EXTERNAL_ID_PATTERN,
-    KIND_PATTERN,
-    SOURCE_PATTERN,
-    ConversionKey,
-    parse_event_id,
-)
+from http_api.problems import FieldError, ProblemKind, not_found, refused_field, refused_fields
+from http_api.texts import ExternalIdText, KindText, SourceText
+from link_events.identity import ConversionKey, parse_event_id
 from link_events.reasons import ConversionState
 from link_events.streams import Stream
 
@@ -72,9 +68,9 @@ def conversions_routes(desk: ConversionsDesk) -> APIRouter:
         request: Request,
         response: Response,
         _key: reader,
-        source: Annotated[str | None, Query(pattern=f"^{SOURCE_PATTERN}$")] = None,
-        kind: Annotated[str | None, Query(pattern=f"^{KIND_PATTERN}$")] = None,
-        external_id: Annotated[str | None, Query(pattern=f"^{EXTERNAL_ID_PATTERN}$")] = None,
+        source: SourceText | None = None,
+        kind: KindText | None = None,
+        external_id: ExternalIdText | None = None,
         state: ConversionState | None = None,
         limit: Annotated[int, Query(ge=1, le=ROWS_MAX, description=f"{ROWS_DEFAULT} unless set.")] = ROWS_DEFAULT,
         cursor: Cursor = None,
@@ -83,22 +79,38 @@ def conversions_routes(desk: ConversionsDesk) -> APIRouter:
 
         `Link` and `next_cursor` lead to the next page of a state.
         """
+        parts = {"source": source, "kind": kind, "external_id": external_id}
         if state is not None:
             if state in NOT_STORED:
                 raise refused_field("query/state", "is found by source, kind and external_id only")
-            if (source, kind, external_id) != (None, None, None):
+            if any(part is not None for part in parts.values()):
                 raise refused_field("query/state", "is asked for without source, kind and external_id")
             (after,) = asked_cursor(cursor, [int]) if cursor else (BEFORE_THE_FIRST,)
             answer = await desk.store.in_state(state, after, limit)
-        elif source is not None and kind is not None and external_id is not None:
-            answer = await desk.store.of_key(ConversionKey(source, kind, external_id))
         else:
-            raise refused_field("query/state", "or source, kind and external_id must be given")
+            answer = await desk.store.of_key(_asked_key(request, parts))
         next_cursor = None if answer.next_after is None else write_cursor([answer.next_after])
         link_next(request, response, next_cursor)
         return _page(answer, next_cursor)
 
     return router
+
+
+def _asked_key(request: Request, parts: Mapping[str, str | None]) -> ConversionKey:
+    """The key that is asked for.
+
+    Raises:
+        ProblemError: parts of it are not given, or given twice.
+    """
+    given = {name: text for name, text in parts.items() if text is not None}
+    if not given:
+        raise refused_field("query/state", "or source, kind and external_id must be given")
+    if lacking := [name for name in parts if name not in given]:
+        detail = f"is missing beside {' and '.join(given)}"
+        raise refused_fields([FieldError(f"query/{name}", detail) for name in lacking])
+    if repeated := [name for name in parts if len(request.query_params.getlist(name)) > 1]:
+        raise refused_fields([FieldError(f"query/{name}", "is given more than once") for name in repeated])
+    return ConversionKey(**given)
 
 
 def _page(answer: ConversionsAnswer, next_cursor: str | None) -> ConversionsOut:

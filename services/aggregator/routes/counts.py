@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from aggregator.attributing.weights import MILLIONTHS
@@ -29,11 +29,10 @@ from database.keys import LiveKey, Scope
 from http_api.access import Access
 from http_api.openapi import NEXT_PAGE, problem
 from http_api.problems import ProblemKind, not_found, refused_field
-from link_events.identity import ADVOCATE_ID_PATTERN, AdvocateId
+from http_api.texts import AdvocateIdText
+from link_events.identity import AdvocateId
 from link_events.periods import Granularity
 from link_events.reasons import Model
-
-AdvocateIdText = Annotated[str, Path(pattern=f"^{ADVOCATE_ID_PATTERN}$")]
 
 AskedModel = Annotated[
     Model | None, Query(description="The attribution model to credit conversions by; the programme's unless set.")

@@ -12,9 +12,12 @@ from database.keys import KeyStore, LiveKey, Scope
 from http_api.access import Access
 from http_api.openapi import problem
 from http_api.problems import ProblemKind, not_found
+from http_api.texts import NO_CONTROL_CHARACTERS, in_words
 
 KeyName = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    in_words(NO_CONTROL_CHARACTERS),
 ]
 
 

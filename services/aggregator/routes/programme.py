@@ -15,9 +15,10 @@ from database.keys import LiveKey, Scope
 from http_api.access import Access
 from http_api.openapi import problem
 from http_api.problems import ProblemError, ProblemKind, refused_field
+from http_api.texts import KindText, in_words
 from link_events.click_ids import CLICK_ID_NAME, CLICK_ID_NAME_PATTERN
 from link_events.currencies import CURRENCIES
-from link_events.identity import KIND_PATTERN, Currency
+from link_events.identity import Currency
 from link_events.periods import Weekday, zone_named
 from link_events.reasons import Earning, Model
 
@@ -28,9 +29,12 @@ SPAN_S_MAX: Final = 3_653 * DAY_S
 KINDS_MAX: Final = 100
 ORIGINS_MAX: Final = 100
 
-ParameterName = Annotated[str, StringConstraints(pattern=f"^{CLICK_ID_NAME_PATTERN}$")]
+ParameterName = Annotated[
+    str,
+    StringConstraints(pattern=f"^{CLICK_ID_NAME_PATTERN}$"),
+    in_words("Text should be 1 to 64 of A-Z, a-z, 0-9, '.', '_', '~' and '-'"),
+]
 SpanS = Annotated[int, Field(ge=1, le=SPAN_S_MAX)]
-Kind = Annotated[str, StringConstraints(pattern=f"^{KIND_PATTERN}$")]
 PageOrigin = Annotated[str, StringConstraints(max_length=ORIGIN_CHARS_MAX)]
 _NAMES: tuple[WeekdayName, ...] = get_args(WeekdayName)
 
@@ -57,7 +61,7 @@ class ProgrammeIn(BaseModel):
         30 * DAY_S,
         description="For how long after it a click may earn credit, in seconds: from the click on, the end excluded.",
     )
-    attribution_windows_s: dict[Kind, SpanS] = Field(
+    attribution_windows_s: dict[KindText, SpanS] = Field(
         default_factory=dict, max_length=KINDS_MAX, description="The same for single kinds of conversions."
     )
     half_life_s: SpanS = Field(7 * DAY_S, description="After how many seconds a touch weighs half, under `time_decay`.")

@@ -17,6 +17,7 @@ from database.keys import LiveKey, Scope
 from http_api.access import Access
 from http_api.openapi import NEXT_PAGE
 from http_api.problems import refused_field
+from http_api.texts import in_words
 from link_events.currencies import CURRENCIES
 from link_events.identity import Currency
 
@@ -39,6 +40,7 @@ CurrencyText = Annotated[str, Field(description="ISO 4217.", examples=["SEK"]), 
 RateText = Annotated[
     str,
     Field(pattern=RATE_PATTERN, description="A decimal number: what one unit is worth.", examples=["0.0871"]),
+    in_words("Text should be a decimal number like 0.0871, with at most 12 digits before the point and 12 after it"),
     AfterValidator(_more_than_nothing),
 ]
 

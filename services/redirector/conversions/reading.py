@@ -7,15 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from http_api.texts import AdvocateIdText, ExternalIdText, KindText, SourceText, plainly
 from link_events.currencies import CURRENCIES
 from link_events.customers import CUSTOMER_ID_CHARS_MAX
 from link_events.events import TOUCHES_MAX, VALUE_MINOR_MAX, Activity, Conversion, NamedTouch, Reversal
 from link_events.identity import (
-    EXTERNAL_ID_PATTERN,
-    KIND_PATTERN,
-    SOURCE_PATTERN,
     AdvocateId,
     ConversionKey,
     Currency,
@@ -24,7 +22,7 @@ from link_events.identity import (
 )
 from link_events.reasons import ActivityKind, Via
 from redirector.conversions.answers import Answer, Fault, Refused, RefusedRowError, invalid
-from redirector.field_types import AdvocateIdText, Instant, Word
+from redirector.field_types import Instant, Word
 
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -33,10 +31,6 @@ AHEAD_MAX: Final = timedelta(hours=1)
 
 FIELDS_MAX: Final = 100
 """Ten times what any row has. Each field that is not known is named, and a mebibyte has room for a hundred thousand."""
-
-Source = Annotated[str, StringConstraints(pattern=f"^{SOURCE_PATTERN}$")]
-Kind = Annotated[str, StringConstraints(pattern=f"^{KIND_PATTERN}$")]
-ExternalId = Annotated[str, StringConstraints(pattern=f"^{EXTERNAL_ID_PATTERN}$")]
 
 MinorValue = Annotated[int, Field(strict=True, ge=0, le=VALUE_MINOR_MAX)]
 
@@ -48,9 +42,9 @@ class ConversionIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    source: Source = Field(description="The system that reports: shop, crm, ….")
-    kind: Kind = Field(description="What kind of conversion it is: lead, demo, sale, ….")
-    external_id: ExternalId = Field(description="What that system calls it. With source and kind it counts once.")
+    source: SourceText = Field(description="The system that reports: shop, crm, ….")
+    kind: KindText = Field(description="What kind of conversion it is: lead, demo, sale, ….")
+    external_id: ExternalIdText = Field(description="What that system calls it. With source and kind it counts once.")
     time: Instant = Field(description="When it happened: from 2000 to an hour from now.")
     click_ids: list[str] = Field(
         default_factory=list, max_length=TOUCHES_MAX, description="Of the clicks that may have brought it about."
@@ -71,10 +65,10 @@ class ReversalIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    source: Source
-    kind: Kind
-    external_id: ExternalId = Field(description="Of the conversion, as it was or will be reported.")
-    reversal_id: ExternalId = Field(description="What the system calls this reversal. With the others it counts once.")
+    source: SourceText
+    kind: KindText
+    external_id: ExternalIdText = Field(description="Of the conversion, as it was or will be reported.")
+    reversal_id: ExternalIdText = Field(description="What the system calls it. With the others it counts once.")
     time: Instant = Field(description="When it happened: from 2000 to an hour from now.")
     value_minor: int | None = Field(
         None,
@@ -90,8 +84,8 @@ class ActivityIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    source: Source
-    external_id: ExternalId = Field(description="What the system calls it. With the source it counts once.")
+    source: SourceText
+    external_id: ExternalIdText = Field(description="What the system calls it. With the source it counts once.")
     kind: ActivityKind
     advocate_id: AdvocateIdText = Field(description="Whose it is.")
     time: Instant = Field(description="When it happened: from 2000 to an hour from now.")
@@ -112,7 +106,9 @@ def read_row(row: object, model: type[TRow]) -> TRow:
         return model.model_validate(row)
     except ValidationError as error:
         mistakes = error.errors(include_url=False, include_context=False, include_input=False)
-        faults = [Fault("/".join(map(str, mistake["loc"])), mistake["msg"]) for mistake in mistakes]
+        faults = [
+            Fault("/".join(map(str, mistake["loc"])), plainly(mistake["type"], mistake["msg"])) for mistake in mistakes
+        ]
         raise RefusedRowError(Refused(Answer.INVALID, faults)) from error
 
 

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from http_api.bodies import BodyTooLargeError
 from http_api.openapi import LIMITED, RETRY_AFTER, Responses, Schema, problem
 from http_api.problems import ProblemError, ProblemKind, refused_field
+from http_api.texts import ExternalIdText, KindText, SourceText
 from link_events.events import VALUE_MINOR_MAX, Conversion
 from link_events.identity import Origin
 from link_events.reasons import Via
@@ -26,10 +27,7 @@ from redirector.browser.track_script import TrackScript, track_script
 from redirector.conversions.answers import Answer, RefusedRowError
 from redirector.conversions.reading import (
     ConversionIn,
-    ExternalId,
-    Kind,
     MinorValue,
-    Source,
     conversion_of,
     expect_takeable,
     read_row,
@@ -70,9 +68,9 @@ class BeaconIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    source: Source = Field(description="The system that the conversion is known to: shop, crm, ….")
-    kind: Kind = Field(description="What kind of conversion it is: lead, demo, sale, ….")
-    external_id: ExternalId = Field(description="What that system calls it. With source and kind it counts once.")
+    source: SourceText = Field(description="The system that the conversion is known to: shop, crm, ….")
+    kind: KindText = Field(description="What kind of conversion it is: lead, demo, sale, ….")
+    external_id: ExternalIdText = Field(description="What that system calls it. With source and kind it counts once.")
     click_ids: Annotated[list[str], Field(min_length=1, max_length=BROWSER_TOUCHES_MAX)] = Field(
         description="Of the clicks that may have brought it about. Those that are not ours are left out."
     )

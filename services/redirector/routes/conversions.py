@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidato
 from database.keys import LiveKey, Scope
 from http_api.access import Access
 from http_api.openapi import RETRY_AFTER, Responses, Schema, problem
-from http_api.problems import RETRY_AFTER_S, FieldError, ProblemError, ProblemKind, away
+from http_api.problems import RETRY_AFTER_S, FieldError, ProblemError, ProblemKind, away, refused_fields
 from link_events.identity import EventId
 from redirector.conversions.answers import Answer, Received, Refused, RowAnswer
 from redirector.conversions.intake import Intake
@@ -179,8 +179,7 @@ def _one(answer: RowAnswer) -> Response:
 def refusal(refused: Refused) -> ProblemError:
     """A single row that is not taken, as it is answered."""
     errors = [FieldError(fault.field or "body", fault.detail) for fault in refused.faults]
-    detail = "; ".join(f"{error.field}: {error.detail}" for error in errors)
-    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, _KIND_OF[refused.answer], detail, errors=errors)
+    return refused_fields(errors, _KIND_OF[refused.answer])
 
 
 def _accepted(told: object) -> Response:

@@ -7,18 +7,19 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from database.keys import LiveKey, Scope
 from http_api.access import Access
 from http_api.openapi import Responses, problem
 from http_api.problems import ProblemError, ProblemKind, not_found, refused_field
-from link_events.identity import CODE_PATTERN, AdvocateId, Code
+from http_api.texts import AdvocateIdText, CodeText
+from link_events.identity import AdvocateId, Code
 from redirector.codes import alias_fault, draw_code
 from redirector.destinations import DestinationPolicy, DestinationRefusedError, canonical_destination
 from redirector.errors import CodeTakenError, UnknownAdvocateError
-from redirector.field_types import AdvocateIdText, Instant, Word
+from redirector.field_types import Instant, Word
 from redirector.links.link import Advocate, Link, LinkFields
 from redirector.links.resolving import LinkResolver
 from redirector.links.store import LinkChanges, LinkStore
@@ -28,8 +29,6 @@ TAGS_MAX = 32
 CLICK_ID_DESCRIPTION: Final = "Whether redirects carry a click id; null: as the programme says."
 
 NO_SUCH_LINK: Final[Responses] = {404: problem(ProblemKind.NOT_FOUND, when="There is no such link.")}
-
-CodeText = Annotated[str, Path(pattern=f"^{CODE_PATTERN}$")]
 
 
 class AdvocateIn(BaseModel):

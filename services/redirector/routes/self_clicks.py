@@ -14,9 +14,9 @@ from database.keys import LiveKey, Scope
 from http_api.access import Access
 from http_api.openapi import PAGE, RETRY_AFTER, Schema, problem
 from http_api.problems import RETRY_AFTER_S, ProblemKind, away, not_found
+from http_api.texts import AdvocateIdText
 from link_events.identity import AdvocateId
 from link_events.signing import Purpose
-from redirector.field_types import AdvocateIdText
 from redirector.links.store import LinkStore
 from redirector.pages import PAGES, SELF_LINK_REFUSED, marked_page
 from redirector.self_clicks.own_clicks import COOKIE_LIFE, COOKIE_NAME, TOKEN_LIFE, OwnClicks

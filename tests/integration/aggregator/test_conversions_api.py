@@ -351,13 +351,18 @@ async def test_what_is_no_conversion_says_why(till: Till, stats: httpx2.AsyncCli
         ("/00c0ffee00c0ffee-c7-42", "path/event_id"),
         ("/nonsense", "path/event_id"),
         ("", "query/state"),
-        ("?source=shop&kind=sale", "query/state"),
+        ("?source=shop&kind=sale", "query/external_id"),
+        ("?source=shop&external_id=1", "query/kind"),
+        ("?source=shop&source=shop&kind=sale&external_id=1", "query/source"),
+        ("?source=&kind=sale&external_id=1", "query/source"),
+        ("?source=shop&state=self", "query/state"),
         ("?source=shop&kind=sale&external_id=1&state=self", "query/state"),
         ("?state=duplicate", "query/state"),
         ("?state=conflict", "query/state"),
         ("?state=lost", "query/state"),
         ("?source=a/b&kind=sale&external_id=1", "query/source"),
         ("?source=shop&kind=sale&external_id=%00", "query/external_id"),
+        (f"?source=shop&kind=sale&external_id={'1' * 201}", "query/external_id"),
         ("?state=self&limit=1001", "query/limit"),
         ("?state=self&cursor=x", "query/cursor"),
     ],
@@ -365,3 +370,10 @@ async def test_what_is_no_conversion_says_why(till: Till, stats: httpx2.AsyncCli
 async def test_what_cannot_be_asked_is_refused(season: httpx2.AsyncClient, path: str, field: str) -> None:
     answer = await season.get(f"/v1/conversions{path}")
     assert (answer.status_code, fields_at_fault(answer)) == (422, [field])
+
+
+async def test_a_key_of_which_parts_lack_says_which(season: httpx2.AsyncClient) -> None:
+    answer = await season.get("/v1/conversions?source=shop")
+    assert (
+        answer.json()["detail"] == "query/kind: is missing beside source; query/external_id: is missing beside source"
+    )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from aggregator.dead_letters import replaying
 from aggregator.dead_letters.discarding import discard
 from aggregator.dead_letters.outcomes import Ending
 from aggregator.dead_letters.replaying import Mending
@@ -15,15 +16,15 @@ from aggregator.freshness.store import snapshot
 from event_log.contract import Record
 from http_api.serving import cancel_all
 from link_events.codec import encode
-from link_events.events import EventData, Heartbeat, Sealed
-from link_events.identity import Origin, Seq
+from link_events.events import Conversion, EventData, Heartbeat, Sealed
+from link_events.identity import ConversionKey, Origin, Seq
 from link_events.reasons import DeadLetterReason
 from link_events.streams import Offset, Partition, Stream
 from stage.dead import UNREADABLE, broken_decoder, dead_letters, holes, replayed
-from stage.events import PLAIN_CLICK
+from stage.events import PLAIN_CLICK, PLAIN_CONVERSION
 from stage.journaling import FIRST_CAPTURE, Pen
 from stage.pipe import Pipe
-from stage.sql import execute, fetch, fetch_value, waiting_for_locks
+from stage.sql import execute, fetch, fetch_value, session, waiting_for_locks
 from stage.stray_log import STRAY, StrayLog
 from stage.waiting import eventually_async
 
@@ -184,16 +185,41 @@ async def test_a_replay_waits_for_a_batch_and_sees_what_it_did(pipe: Pipe) -> No
         await pipe.append(bad)
         running = asyncio.create_task(pipe.consumer().run())
         await eventually_async(lambda: _waiting(pipe, 1))
-        replaying = asyncio.create_task(replayed(pipe.pool, name))
+        replay = asyncio.create_task(replayed(pipe.pool, name))
         await eventually_async(lambda: _waiting(pipe, 2))
         await test.execute("SELECT pg_advisory_unlock(1)")
-    assert (await replaying).ending is Ending.CLOSED_BEFORE
+    assert (await replay).ending is Ending.CLOSED_BEFORE
     await eventually_async(lambda: pipe.is_applied([running]))
     await cancel_all([running])
     (dead,) = await dead_letters(pipe.pool)
     assert dead.state is DeadLetterState.FILLED
     assert await fetch_value(pipe.dsn, COUNTED) == 1
     assert await pipe.drift() == []
+
+
+@pytest.mark.parametrize(
+    ("tries", "ending"), [(replaying.TRIES, Ending.REPLAYED), (1, Ending.STILL_DEAD)], ids=["tries", "one try"]
+)
+async def test_a_key_that_is_taken_meanwhile_is_found_at_the_next_try(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, tries: int, ending: Ending
+) -> None:
+    """A replay gives up after some tries and says so; nothing is changed then, and it can be replayed again."""
+    monkeypatch.setattr(replaying, "TRIES", tries)
+    other = replace(PLAIN_CONVERSION, key=ConversionKey("shop", "sale", "B-2"))
+    await pipe.take(Pen(stream=Stream.CONVERSIONS).write(other), stream=Stream.CONVERSIONS)
+    with broken_decoder(lambda event: isinstance(event.data, Conversion)):
+        await pipe.take(Pen(stream=Stream.CONVERSIONS).write(PLAIN_CONVERSION), stream=Stream.CONVERSIONS)
+    name = await _only_dead_letter(pipe)
+    async with session(pipe.dsn) as taker:
+        async with taker.transaction():
+            await taker.execute("UPDATE conversion SET external_id = $1", PLAIN_CONVERSION.key.external_id)
+            replay = asyncio.create_task(replayed(pipe.pool, name))
+            await eventually_async(lambda: waiting_for_locks(pipe.dsn))
+        outcome = await replay
+    assert outcome.ending is ending
+    assert (ending is Ending.STILL_DEAD) == outcome.sentence.startswith("cannot be applied now, replay it again: ")
+    assert (await replayed(pipe.pool, name)).failed is False
+    assert await fetch_value(pipe.dsn, "SELECT count(*) FROM conversion_event") == 2
 
 
 async def test_other_bytes_can_be_applied_in_the_place_of_its_own(pipe: Pipe) -> None:

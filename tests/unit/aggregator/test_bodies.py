@@ -60,8 +60,16 @@ def test_the_key_is_no_part_of_what_is_said() -> None:
         (Body(Via.SCRIPT, b"a"), Body(Via.PIXEL, b"b")),
         (Body(Via.PIXEL, b"a"), Body(Via.API, b"b")),
         (Body(Via.API, None), Body(Via.API, b"b")),
-        (Body(Via.API, b"a"), Body(Via.API, None)),
+        (Body(Via.API, None), Body(Via.API, None)),
+        (Body(Via.API, b"a"), Body(Via.PIXEL, None)),
     ],
 )
-def test_what_a_browser_said_or_was_erased_is_no_conflict(holder: Body, other: Body) -> None:
+def test_what_a_browser_said_or_is_said_beside_who_was_erased_is_no_conflict(holder: Body, other: Body) -> None:
     assert state_beside(holder, other) is DUPLICATE
+
+
+def test_a_conflict_stays_one_when_only_the_others_customer_is_erased() -> None:
+    """Theirs was another than the holder's: that alone was a conflict."""
+    holder, other = body(PLAIN_CONVERSION), body(replace(PLAIN_CONVERSION, customer=CustomerHash(b"somebody else's.")))
+    assert state_beside(holder, other) is CONFLICT
+    assert state_beside(holder, other._replace(digest=None)) is CONFLICT

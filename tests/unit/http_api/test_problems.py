@@ -10,7 +10,16 @@ from fastapi import FastAPI, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from database.pool import DatabaseAwayError
-from http_api.problems import PROBLEM_JSON, RETRY_AFTER_S, ProblemKind, answer_with_problems, not_found, refused_field
+from http_api.problems import (
+    ERRORS_TOLD,
+    FIELD_CHARS_TOLD,
+    PROBLEM_JSON,
+    RETRY_AFTER_S,
+    ProblemKind,
+    answer_with_problems,
+    not_found,
+    refused_field,
+)
 from stage.asking import asked, fields_at_fault
 
 
@@ -38,6 +47,11 @@ def _app() -> FastAPI:
     @app.post("/links")
     async def post(body: Body) -> Body:
         return body
+
+    @app.get("/links")
+    @app.head("/links")
+    async def listed() -> None:
+        """Nothing to see."""
 
     @app.get("/days/{number}")
     async def get(number: int, first: Annotated[date | None, Query(alias="from")] = None) -> int:
@@ -92,6 +106,30 @@ async def test_a_field_of_a_body_is_named_by_its_place(
 
 
 @pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ([], "body: Input should be a JSON object, sent as application/json"),
+        ({"destination": "d", "colour": "red"}, "colour: There is no such field"),
+    ],
+)
+async def test_what_is_wrong_is_told_to_somebody_who_knows_json(
+    api: httpx2.AsyncClient, body: object, detail: str
+) -> None:
+    """An object, not an instance of a class."""
+    assert (await api.post("/links", json=body)).json()["detail"] == detail
+
+
+async def test_an_answer_names_some_fields_and_how_many_more_are_wrong(api: httpx2.AsyncClient) -> None:
+    """However many a body of a mebibyte has, and however long their names are."""
+    answer = await api.post("/links", json={"destination": "d"} | {f"{number}": 1 for number in range(80_000)})
+    assert fields_at_fault(answer) == [*map(str, range(ERRORS_TOLD)), "body"]
+    assert answer.json()["errors"][-1]["detail"] == f"{80_000 - ERRORS_TOLD} more fields are wrong"
+    long = await api.post("/links", json={"destination": "d", "x" * 500_000: 1})
+    assert fields_at_fault(long) == ["x" * FIELD_CHARS_TOLD]
+    assert len(answer.content) + len(long.content) < 20_000
+
+
+@pytest.mark.parametrize(
     ("path", "field"),
     [("/days/x", "path/number"), ("/days/4?from=yesterday", "query/from"), ("/days/0", "path/number")],
 )
@@ -126,7 +164,7 @@ async def test_what_there_is_none_of_is_a_problem_too(api: httpx2.AsyncClient) -
     _problem(await api.get("/nowhere"), 404, ProblemKind.NOT_FOUND)
     wrong = await api.delete("/links")
     _problem(wrong, 405, ProblemKind.METHOD_NOT_ALLOWED)
-    assert wrong.headers["allow"] == "POST"
+    assert wrong.headers["allow"] == "GET, HEAD, POST"
 
 
 async def test_an_outage_says_when_to_ask_again(api: httpx2.AsyncClient) -> None:
