@@ -621,6 +621,24 @@ CREATE TABLE conversion_mark (
 CREATE INDEX conversion_mark_captured_at_idx ON conversion_mark (captured_at, mark_id);
 CREATE INDEX conversion_mark_set_aside_at_idx ON conversion_mark (set_aside_at) WHERE set_aside_at IS NOT NULL;
 
+-- writer: the aggregator. Which conversions are still to be marked, where they are too many for one transaction: all, those
+-- of a currency from the local day `since` on, or a customer's that name no click. `after_at` (of a customer's) and
+-- `after_id` say how far it is; with `again` it begins once more at its end, for what it marked may have changed since.
+CREATE TABLE conversion_marking (
+    marking_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    currency text COLLATE "C",
+    since date,
+    customer bytea,
+    after_at timestamptz NOT NULL DEFAULT '-infinity',
+    after_id bigint NOT NULL DEFAULT 0,
+    again boolean NOT NULL DEFAULT false,
+    asked_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT conversion_marking_currency_key UNIQUE (currency),
+    CONSTRAINT conversion_marking_customer_key UNIQUE (customer),
+    CONSTRAINT conversion_marking_one_check CHECK (num_nonnulls(currency, customer) <= 1),
+    CONSTRAINT conversion_marking_currency_since_check CHECK ((currency IS NULL) = (since IS NULL))
+);
+
 -- writer: the aggregator's attributor. A touch that earns, which `journal`, `partition` and `seq` name, with its millionths
 -- under each model; then what of it is in the counts.
 CREATE TABLE credit (

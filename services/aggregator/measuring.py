@@ -66,6 +66,7 @@ class Measuring:
         self.waiting.marked.set(waiting.marks)
         self.waiting.oldest_mark.set(waiting.oldest_mark_s)
         self.waiting.set_aside.set(waiting.set_aside)
+        self.waiting.markings.set(waiting.markings)
 
     async def _measure_lag(self, standings: Mapping[Stream, Mapping[Partition, Offset]]) -> None:
         for stream, next_offsets in standings.items():

@@ -137,6 +137,11 @@ class ConversionMetrics:
             "How long the oldest of them that is of a new fact has been waiting; the others correct.",
             registry=registry,
         )
+        self.markings = Gauge(
+            "advolink_conversion_markings",
+            "Changes of rules or rates, and customers, for which more conversions are still to be marked.",
+            registry=registry,
+        )
         self.set_aside = Gauge(
             "advolink_conversions_set_aside",
             "Conversions that could not be attributed; they are tried again every ten minutes.",

@@ -7,7 +7,7 @@ may raise DatabaseAwayError.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aggregator.attributing.deciding import Attribution, Bound, Claim, Credit, Found, Policy, bound_by
+from aggregator.attributing.marks import mark_next
 from aggregator.attributing.money import SAME_CURRENCY, RateOn
 from aggregator.attributing.touches import Touch, TouchFacts, facts_of, place_of, touch_of
 from aggregator.programme.store import Programme, hold_programme
@@ -33,7 +34,8 @@ MARKS_MAX: Final = 200
 """Of one transaction: as long as it takes, changes of their clicks' verdicts and batches of their partitions wait."""
 
 TOUCHES_MAX: Final = 5_000
-"""Of one transaction, likewise, but for those of its first conversion: the marks of the others are left."""
+"""Of one transaction, likewise, but for those of its first conversion and of the first customer that others follow: the
+marks of the others are left."""
 
 CANDIDATES_MAX: Final = 200
 """Of one customer. Whoever has bought so often without a click that counts is bound by none that comes after."""
@@ -43,6 +45,9 @@ SET_ASIDE_MAX: Final = 1000
 
 ERROR_CHARS_MAX: Final = 2_000
 """Of why a mark is set aside; the log has all of it."""
+
+FOLLOWERS_MAX: Final = 100
+"""Of one customer that are marked at once; where there are more, the sweep marks all of them."""
 
 SWEPT_MAX: Final = 1000
 """Of one sweep; what is left is for the next."""
@@ -121,9 +126,10 @@ class AttributingStore:
             return [_set_aside(row) for row in await connection.fetch(_SQL["find_set_aside"])]
 
     async def sweep(self, *, given_up: bool) -> int:
-        """Mark what waits for a click that has come, or has waited long enough; how many.
+        """Mark what waits for a click that has come, or has waited long enough; and more of what is to be marked.
 
-        With `given_up` those that name a click which is waited for no more. One aggregator sweeps at a time.
+        With `given_up` what names a click which is waited for no more. One aggregator sweeps at a time. How many
+        conversions that were: where none, there is nothing to sweep.
         """
         async with connected(self._pool) as connection, connection.transaction(isolation="read_committed"):
             if not await connection.fetchval(_SQL["one_sweep"]):
@@ -131,7 +137,7 @@ class AttributingStore:
             now = self._clock()
             swept = await connection.fetch(_SQL["sweep_touches"], now, given_up, SWEPT_MAX)
             swept += await connection.fetch(_SQL["sweep_waiting"], now, SWEPT_MAX)
-            return len(swept)
+            return len(swept) + await mark_next(connection)
 
 
 class AttributionWriter:
@@ -147,17 +153,21 @@ class AttributionWriter:
     async def due(self) -> Sequence[Due]:
         """The marked conversions, which nobody else changes from now on, and what they depend on.
 
-        Where they name very many clicks, the first of them: the other marks are as if they had not been taken.
+        Where they, or those that they may follow, name very many clicks, some of them: the other marks are as if they
+        had not been taken.
         """
         ids = sorted({mark.conversion_id for mark in self._marks})
         marked = await self._connection.fetch(_SQL["hold_conversions"], ids)
         own = await self._touches(marked)
         held = _first(marked, own)
+        customers = {row["customer"] for row in held if row["customer"] and not row["names_clicks"]}
+        candidates = await self._candidates(customers)
+        if put_off := _put_off(candidates):
+            held = [row for row in held if row["names_clicks"] or row["customer"] not in put_off]
+            candidates = [row for row in candidates if row["customer"] not in put_off]
         ids = [row["conversion_id"] for row in held]
         looked_at = set(ids)
         self._marks = [mark for mark in self._marks if mark.conversion_id in looked_at]
-        customers = {row["customer"] for row in held if row["customer"] and not row["names_clicks"]}
-        candidates = await self._candidates(customers)
         touches = {event: own[event] for event in map(place_of, held) if event in own}
         touches |= await self._touches(candidates)
         facts = await self._hold_clicks(touches.values())
@@ -189,7 +199,7 @@ class AttributionWriter:
         binding = [claim.conversion_id for claim, _ in made if claim.names_clicks and claim.customer]
         left = list({mark.left_customer for mark in self._marks if mark.left_customer})
         if binding or left:
-            await self._connection.execute(_SQL["mark_followers"], binding, left)
+            await self._connection.execute(_SQL["mark_followers"], binding, left, FOLLOWERS_MAX)
         for partition, added in sorted(results.items()):
             await add_results(self._connection, partition, added)
 
@@ -294,6 +304,16 @@ def _first(held: Sequence[Any], touches: Mapping[EventPlace, Sequence[Touch]]) -
     """The first conversions, at least one, that have no more touches together than a transaction may."""
     reached = accumulate(len(touches.get(place_of(row), ())) for row in held)
     return [row for row, so_far in zip(held, reached, strict=True) if row is held[0] or so_far <= TOUCHES_MAX]
+
+
+def _put_off(candidates: Sequence[Any]) -> Collection[bytes]:
+    """Customers but for the first, at least one, whose candidates name no more clicks than a transaction may."""
+    touches: dict[bytes, int] = defaultdict(int)
+    for row in candidates:
+        touches[row["customer"]] += row["touches"]
+    reached = accumulate(touches.values())
+    first = next(iter(touches), None)
+    return {customer for customer, so_far in zip(touches, reached, strict=True) if so_far > TOUCHES_MAX} - {first}
 
 
 def _claim(row: Any) -> Claim:

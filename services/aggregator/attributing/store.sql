@@ -34,7 +34,11 @@ FROM conversion CROSS JOIN LATERAL (
 WHERE conversion_id = ANY($1);
 
 -- candidates_of: Of some customers the first conversions that name clicks, by when they happened: one of them may bind.
-SELECT candidate.*
+-- With each how many clicks it names.
+SELECT candidate.*, (
+    SELECT count(*) FROM conversion_touch AS touch
+    WHERE touch.journal = candidate.journal AND touch.partition = candidate.partition AND touch.seq = candidate.seq
+) AS touches
 FROM unnest($1::bytea[]) AS asked (customer) CROSS JOIN LATERAL (
     SELECT conversion_id, source, kind, external_id, journal, partition, seq, occurred_at, local_day, logged_at, customer,
         names_clicks, value_minor, currency, test
@@ -109,15 +113,30 @@ SELECT * FROM unnest(
 -- drop_marks: Exactly those that were taken: what was marked meanwhile is looked at once more.
 DELETE FROM conversion_mark WHERE mark_id = ANY($1);
 
--- mark_followers: Mark whatever may follow these conversions, and whatever may have followed one while it was another
--- customer's. Always, not only where something has changed: a follower that is being attributed beside us may have seen
--- its binder as it was before, and be committed after us.
-INSERT INTO conversion_mark (conversion_id)
-SELECT follower.conversion_id FROM conversion AS binder JOIN conversion AS follower USING (customer)
-WHERE binder.conversion_id = ANY($1) AND binder.names_clicks AND NOT follower.names_clicks
-    AND follower.occurred_at >= binder.occurred_at
-UNION
-SELECT conversion_id FROM conversion WHERE customer = ANY($2::bytea[]) AND NOT names_clicks;
+-- mark_followers: Mark whatever may follow these conversions ($1), and whatever may have followed one while it was another
+-- customer's ($2). Always, not only where something has changed: a follower that is being attributed beside us may have
+-- seen its binder as it was before, and be committed after us. Of each customer as many as $3 at once; the sweep marks
+-- the others.
+WITH asked AS (
+    SELECT customer, min(since) AS since
+    FROM (
+        SELECT customer, occurred_at AS since FROM conversion WHERE conversion_id = ANY($1) AND names_clicks
+        UNION ALL SELECT customer, '-infinity' FROM unnest($2::bytea[]) AS left_behind (customer)
+    ) AS named
+    WHERE customer IS NOT NULL GROUP BY customer
+), page AS MATERIALIZED (
+    SELECT asked.customer, follower.*
+    FROM asked CROSS JOIN LATERAL (
+        SELECT conversion_id, occurred_at FROM conversion
+        WHERE conversion.customer = asked.customer AND NOT names_clicks AND occurred_at >= since
+        ORDER BY occurred_at, conversion_id LIMIT $3
+    ) AS follower
+), marked AS (
+    INSERT INTO conversion_mark (conversion_id) SELECT conversion_id FROM page
+)
+INSERT INTO conversion_marking AS known (customer) SELECT customer FROM page GROUP BY customer HAVING count(*) = $3
+ORDER BY customer
+ON CONFLICT ON CONSTRAINT conversion_marking_customer_key DO UPDATE SET again = true;
 
 -- one_sweep: Whether nobody else is sweeping; nobody does before this transaction ends. Nothing is compiled, as above.
 SELECT pg_try_advisory_xact_lock(hashtext('advolink_sweep')), set_config('jit', 'off', true);

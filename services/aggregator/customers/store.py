@@ -38,6 +38,7 @@ class CustomerStore:
             await connection.execute(_SQL["erase_conversions"], customer, token)
             events = len(await connection.fetch(_SQL["erase_events"], customer, token))
             await connection.execute(_SQL["erase_marks"], customer, token)
+            await connection.execute(_SQL["erase_markings"], customer, token)
             if conversions or events:
                 await connection.execute(_SQL["keep"], why, conversions, events)
         return Erased(conversions, events)

@@ -10,5 +10,8 @@ UPDATE conversion_event SET customer = $2, body = NULL WHERE customer = $1 RETUR
 -- erase_marks: And in marks: a takeover leaves there whose conversion it was.
 UPDATE conversion_mark SET left_customer = $2 WHERE left_customer = $1;
 
+-- erase_markings: And where their conversions are still to be marked.
+UPDATE conversion_marking SET customer = $2 WHERE customer = $1;
+
 -- keep: Keep that somebody was erased, and why; nothing tells whom.
 INSERT INTO customer_erasure (why, conversions, events) VALUES ($1, $2, $3);

@@ -48,13 +48,14 @@ class ConversionsAnswer:
 class Waiting:
     """Conversions by the state in which they wait; marks that nobody has taken, and the oldest new fact's age.
 
-    `set_aside`: how many conversions could not be attributed.
+    `set_aside`: how many conversions could not be attributed. `markings`: changes for which more are to be marked.
     """
 
     by_state: Mapping[ConversionState, int]
     marks: int
     oldest_mark_s: float
     set_aside: int = 0
+    markings: int = 0
 
 
 class ConversionStore:
@@ -100,7 +101,7 @@ class ConversionStore:
             states = await connection.fetch(_SQL["waiting"], WAITING)
             marks = only_row(await connection.fetchrow(_SQL["marks"]))
         by_state = {ConversionState(row["state"]): row["conversions"] for row in states}
-        return Waiting(by_state, marks["marks"], marks["oldest_s"], marks["set_aside"])
+        return Waiting(by_state, marks["marks"], marks["oldest_s"], marks["set_aside"], marks["markings"])
 
 
 async def _stored(connection: Connection, conversions: Sequence[Row], others: Sequence[Row]) -> Sequence[Stored]:

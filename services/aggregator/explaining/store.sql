@@ -60,10 +60,12 @@ SELECT state, count(*) AS conversions FROM conversion
 WHERE state = ANY($1::text[]) AND state <> 'credited' GROUP BY state;
 
 -- marks: How many marks nobody has taken yet, how many seconds ago the oldest of a fact was made (those that correct come
--- after all of these, and may be very many), and how many conversions are set aside.
+-- after all of these, and may be very many), how many conversions are set aside, and for how many changes more are still
+-- to be marked.
 SELECT count(*) FILTER (WHERE set_aside_at IS NULL) AS marks,
     coalesce(
         extract(epoch FROM now() - min(marked_at) FILTER (WHERE set_aside_at IS NULL AND captured_at IS NOT NULL)), 0
     )::float8 AS oldest_s,
-    count(DISTINCT conversion_id) FILTER (WHERE set_aside_at IS NOT NULL) AS set_aside
+    count(DISTINCT conversion_id) FILTER (WHERE set_aside_at IS NOT NULL) AS set_aside,
+    (SELECT count(*) FROM conversion_marking) AS markings
 FROM conversion_mark;

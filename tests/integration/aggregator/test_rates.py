@@ -120,8 +120,9 @@ async def test_a_rate_marks_what_it_may_concern(pipe: Pipe, admin: httpx2.AsyncC
     await _put(admin, SEK, {**SEK, "valid_from": "2026-01-02"})
     await _put(admin, SEK)
     assert await fetch(pipe.dsn, MARKED) == [("SEK 2026-01-01",), ("SEK 2026-01-02",)]
+    await execute(pipe.dsn, "DELETE FROM conversion_mark")  # as if they had been looked at
     await _put(admin, SEK, {**SEK, "valid_from": "2026-01-02", "rate": "9"})
-    assert await fetch(pipe.dsn, MARKED) == [("SEK 2026-01-01",), ("SEK 2026-01-02",), ("SEK 2026-01-02",)]
+    assert await fetch(pipe.dsn, MARKED) == [("SEK 2026-01-02",)]
 
 
 async def test_rates_wait_for_whoever_holds_the_programme(pipe: Pipe) -> None:
