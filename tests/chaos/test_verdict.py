@@ -64,3 +64,10 @@ def test_an_answer_other_than_a_redirect_or_a_pause_is_wrong() -> None:
 @pytest.mark.parametrize("wrong", [Wrong.DRIFT, Wrong.HOLE, Wrong.DEAD_LETTER, Wrong.STOPPED, Wrong.LAG, Wrong.ENDED])
 def test_what_the_database_shows_is_passed_on(wrong: Wrong) -> None:
     assert violations(Found([], [], {wrong: ["one", "two"]})) == [Violation(wrong, "one"), Violation(wrong, "two")]
+
+
+def test_what_is_stored_is_told_apart_by_what_was_asked() -> None:
+    """A strange click, of no request, is a click."""
+    requests = map(RequestId, ("0-1", "v0-4.1", "v0-4.2", "r0-4"))
+    told = [replace(ACCEPTED, request=request) for request in requests]
+    assert Found([], _clicks(*told, None)).counted() == {"clicks": 2, "conversions": 2, "reversals": 1}

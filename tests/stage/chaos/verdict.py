@@ -13,7 +13,8 @@ from stage.chaos.fates import NO_STATUS, Fate, RequestId, Told
 EXPECTED: Final = frozenset({HTTPStatus.FOUND, HTTPStatus.ACCEPTED, HTTPStatus.SERVICE_UNAVAILABLE, NO_STATUS})
 """What a request may be answered, or not be."""
 
-LETTERS: Final = {"c": "clicks", "v": "conversions and reversals"}
+REPORTED: Final = {"v": "conversions", "r": "reversals"}
+"""By the letter that a report's id begins with (stage.chaos.buying). All other requests are clicks."""
 
 
 class Wrong(StrEnum):
@@ -83,8 +84,8 @@ class Found:
     others: Mapping[Wrong, Sequence[str]] = field(default_factory=dict)
 
     def counted(self) -> Counter[str]:
-        """How many of each kind are stored, by the letter of an event's name."""
-        return Counter(LETTERS[one.event.split("-")[1][0]] for one in self.stored)
+        """How many of each kind are stored."""
+        return Counter(REPORTED.get((one.request or "")[:1], "clicks") for one in self.stored)
 
 
 def violations(found: Found) -> Sequence[Violation]:
