@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stage.chromium import Chromium
-from stage.shop import Shop, open_shop
+from stage.web_shop import WebShop, open_web_shop
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def chromium(tmp_path: Path) -> Chromium:
 
 
 @pytest.fixture
-def shop() -> Iterator[Shop]:
+def shop() -> Iterator[WebShop]:
     """A shop."""
-    with open_shop() as opened:
+    with open_web_shop() as opened:
         yield opened

@@ -15,9 +15,9 @@ from link_events.click_ids import CLICK_ID_NAME
 from stage.api import Api
 from stage.chromium import Chromium
 from stage.markdown import blocks, read
-from stage.shop import Page, Shop
 from stage.up import Up, data_directory, started_up
 from stage.waiting import eventually
+from stage.web_shop import Page, WebShop
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -40,7 +40,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 
 @pytest.fixture
-def api(stack: Up, shop: Shop) -> Iterator[Api]:
+def api(stack: Up, shop: WebShop) -> Iterator[Api]:
     """Its API; the shop's pages may report, with money."""
     opened = Api(stack)
     programme = {"browser_origins": [shop.origin], "browser_money": True}
@@ -53,7 +53,7 @@ def api(stack: Up, shop: Shop) -> Iterator[Api]:
 class Sale:
     """One sale: somebody follows an advocate's link into the shop, and buys."""
 
-    def __init__(self, api: Api, shop: Shop) -> None:
+    def __init__(self, api: Api, shop: WebShop) -> None:
         number = secrets.token_hex(4)
         self.advocate, self.order = f"ada-{number}", f"order-{number}"
         self._api, self._shop = api, shop
@@ -110,7 +110,7 @@ ALL_OF_IT: Final = (1_000_000, PRICE["value_minor"])
 
 
 @pytest.fixture
-def sale(api: Api, shop: Shop) -> Sale:
+def sale(api: Api, shop: WebShop) -> Sale:
     """A sale that has yet to happen."""
     return Sale(api, shop)
 
@@ -125,7 +125,7 @@ def test_what_the_script_reports_is_credited(chromium: Chromium, sale: Sale) -> 
     assert sale.counted() == ALL_OF_IT
 
 
-def test_what_a_picture_reports_is_credited(chromium: Chromium, shop: Shop, sale: Sale) -> None:
+def test_what_a_picture_reports_is_credited(chromium: Chromium, shop: WebShop, sale: Sale) -> None:
     """Without any script on the shop's pages."""
     shop.put("/spring", Page(b"<!doctype html><title>Spring</title>"))
     chromium.open(sale.short_url)
@@ -135,7 +135,9 @@ def test_what_a_picture_reports_is_credited(chromium: Chromium, shop: Shop, sale
     assert sale.counted() == (1_000_000, 0)
 
 
-def test_with_the_script_blocked_the_server_brings_the_same_credit(chromium: Chromium, shop: Shop, sale: Sale) -> None:
+def test_with_the_script_blocked_the_server_brings_the_same_credit(
+    chromium: Chromium, shop: WebShop, sale: Sale
+) -> None:
     """And the shop's pages are whole."""
     sale.show(INLINE_ONLY)
     chromium.open(sale.short_url)

@@ -42,6 +42,11 @@ class Pen:
     first_capture: datetime = FIRST_CAPTURE
 
     @property
+    def last(self) -> Origin:
+        """The last event's name."""
+        return Origin(self.journal, self.stream, self.partition, Seq(self.last_seq))
+
+    @property
     def captured_at(self) -> datetime:
         """When the last event was captured."""
         return self.first_capture + timedelta(seconds=self.last_seq - 1)
@@ -57,4 +62,4 @@ class Pen:
 
     def _next_origin(self) -> Origin:
         self.last_seq += 1
-        return Origin(self.journal, self.stream, self.partition, Seq(self.last_seq))
+        return self.last

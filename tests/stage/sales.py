@@ -1,4 +1,8 @@
-"""A shop that reports what it sells: clicks that lead there, conversions that name them, and what becomes of these."""
+"""A shop that reports what it sells: clicks that lead there, conversions that name them, and what becomes of these.
+
+For tests of attribution itself: three advocates in three partitions, and nothing is attributed before a test says so.
+Tests that only need something credited have `till`; those in which a browser reports have `web_shop`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +18,7 @@ from aggregator.verdicts.changing import change_verdicts
 from aggregator.verdicts.deciding import Wanted, Why
 from event_log.contract import Record
 from link_events.events import Conversion, Fact, NamedTouch, Reversal
-from link_events.identity import AdvocateId, ConversionKey, Currency, CustomerHash, LinkId, Origin, ReversalId, Seq
+from link_events.identity import AdvocateId, ConversionKey, Currency, CustomerHash, LinkId, ReversalId
 from link_events.reasons import Verdict, VerdictCause
 from link_events.streams import Partition, Stream
 from stage.events import PLAIN_CLICK
@@ -54,8 +58,7 @@ class Shop:
         pen = self._clicks[advocate]
         what = {"occurred_at": NOON - timedelta(hours=1), "link_id": LinkId(PARTITIONS[advocate] + 1), **said}
         record = pen.write(replace(PLAIN_CLICK, advocate_id=AdvocateId(advocate), **what))
-        origin = Origin(pen.journal, Stream.CLICKS, pen.partition, Seq(pen.last_seq))
-        return NamedTouch(origin, what["occurred_at"].date()), record
+        return NamedTouch(pen.last, what["occurred_at"].date()), record
 
     async def clicked(self, advocate: str = "ada", **said: Any) -> NamedTouch:
         """A click that is counted."""

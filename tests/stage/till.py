@@ -6,7 +6,7 @@ from typing import Any
 from aggregator.attributing.running import attribute_all
 from aggregator.attributing.store import AttributingStore
 from link_events.events import Fact, NamedTouch
-from link_events.identity import EventId, Origin, Seq
+from link_events.identity import EventId
 from link_events.streams import Stream
 from stage.events import PLAIN_CLICK, PLAIN_CONVERSION
 from stage.journaling import Pen
@@ -25,7 +25,7 @@ class Till:
         """A click, changed like this, is applied: what its id says."""
         click = replace(PLAIN_CLICK, **changes)
         await self.pipe.take(self.clicks.write(click))
-        return NamedTouch(_last(self.clicks), click.occurred_at.date())
+        return NamedTouch(self.clicks.last, click.occurred_at.date())
 
     async def sale(self, *touches: NamedTouch, **changes: Any) -> EventId:
         """A conversion that names these clicks, changed like this, is applied and attributed."""
@@ -35,14 +35,10 @@ class Till:
         """Something is reported, applied, and whatever it concerns attributed."""
         await self.pipe.take(self.facts.write(fact), stream=Stream.CONVERSIONS)
         await self.attribute()
-        return _last(self.facts).event_id
+        return self.facts.last.event_id
 
     async def attribute(self) -> None:
         """Attribute whatever is to be: marked, or waiting for a click that has come."""
         store = AttributingStore(self.pipe.pool)
         await store.sweep(given_up=False)
         await attribute_all(store)
-
-
-def _last(pen: Pen) -> Origin:
-    return Origin(pen.journal, pen.stream, pen.partition, Seq(pen.last_seq))

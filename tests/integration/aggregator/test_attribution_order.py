@@ -24,7 +24,7 @@ from database.pool import DatabaseAwayError
 from event_log.contract import Record
 from event_log.kafka.connection import KafkaConnection
 from link_events.events import Click, Conversion, NamedTouch, Reversal
-from link_events.identity import AdvocateId, ConversionKey, Currency, CustomerHash, LinkId, Origin, ReversalId, Seq
+from link_events.identity import AdvocateId, ConversionKey, Currency, CustomerHash, LinkId, ReversalId
 from link_events.reasons import Earning, Model, Via
 from link_events.streams import Partition, Stream
 from stage.attributed import misattributed
@@ -255,8 +255,7 @@ async def _begin(pipe: Pipe, story: Story) -> Sequence[Step]:
         pen = pens[one.advocate]
         group = (Stream.CLICKS, int(pen.partition))
         steps.append(Step(group, group, pen.write(one.click)))
-        origin = Origin(pen.journal, Stream.CLICKS, pen.partition, Seq(pen.last_seq))
-        touches.append(NamedTouch(origin, one.click.occurred_at.date()))
+        touches.append(NamedTouch(pen.last, one.click.occurred_at.date()))
         if one.falls:
             steps.append(Step(group, verdict=touches[-1]))
     keys: dict[ConversionKey, Pen] = defaultdict(lambda: Pen(stream=Stream.CONVERSIONS))

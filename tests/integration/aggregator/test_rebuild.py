@@ -27,7 +27,7 @@ from aggregator.counts.tables import CountsTable
 from aggregator.metrics import AttributingMetrics
 from http_api.serving import cancel_all
 from link_events.events import EventData, NamedTouch
-from link_events.identity import AdvocateId, LinkId, Origin, Seq
+from link_events.identity import AdvocateId, LinkId
 from link_events.periods import ONE_DAY
 from link_events.streams import Partition, Stream
 from stage.clicked import SEASON, stock
@@ -356,7 +356,7 @@ async def _load(pipe: Pipe, sent: "count[int]") -> AsyncIterator[None]:
             )
             await asyncio.shield(pipe.append(clicked.write(click)))
             if number % 5 == 0:
-                touch = NamedTouch(_origin(clicked), click.occurred_at.date())
+                touch = NamedTouch(clicked.last, click.occurred_at.date())
                 records = [told.write(data) for data in _sale(number, touch, click.occurred_at + ONE_DAY)]
                 await asyncio.shield(pipe.append(*records, stream=Stream.CONVERSIONS))
 
@@ -371,11 +371,6 @@ async def _load(pipe: Pipe, sent: "count[int]") -> AsyncIterator[None]:
         yield
     finally:
         await cancel_all(tasks)
-
-
-def _origin(pen: Pen) -> Origin:
-    """Of what a pen wrote last."""
-    return Origin(pen.journal, pen.stream, pen.partition, Seq(pen.last_seq))
 
 
 def _sale(number: int, touch: NamedTouch, sold_at: datetime) -> list[EventData]:

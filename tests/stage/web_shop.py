@@ -37,7 +37,7 @@ class Sent:
     body: Any
 
 
-class Shop:
+class WebShop:
     """A site at an address of its own."""
 
     def __init__(self, origin: str) -> None:
@@ -74,10 +74,10 @@ class Shop:
 
 
 @contextmanager
-def open_shop() -> Iterator[Shop]:
+def open_web_shop() -> Iterator[WebShop]:
     """A shop for the length of the block."""
     server = ThreadingHTTPServer((HOST, 0), BaseHTTPRequestHandler)
-    shop = Shop(f"http://{HOST}:{server.server_port}")
+    shop = WebShop(f"http://{HOST}:{server.server_port}")
     server.RequestHandlerClass = _answering(shop)
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     serving.start()
@@ -89,7 +89,7 @@ def open_shop() -> Iterator[Shop]:
         server.server_close()
 
 
-def _answering(shop: Shop) -> Callable[..., BaseHTTPRequestHandler]:
+def _answering(shop: WebShop) -> Callable[..., BaseHTTPRequestHandler]:
     class Answering(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             page = shop.page_at(self.path)
