@@ -20,8 +20,8 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(200)]
 SECONDS = 8
 STRIKES = 2
 
-ATTRIBUTIONS = 6
-"""To be frozen in. What one has in its hands is taken back just then, or it is not."""
+ATTRIBUTIONS = 8
+"""To be frozen in. Of the sales that each has in its hands, one on average is taken back just then."""
 
 BEHIND_WATERMARK = {
     EventLogKind.POSTGRES: (Guard.LOG_RECONCILE, Guard.CLICK_PKEY),

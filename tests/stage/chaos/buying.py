@@ -41,7 +41,8 @@ class Report:
 
 def reports(worker: int, asked: int, click_ids: Sequence[str], now: datetime) -> Iterator[Report]:
     """How a sale is reported that comes of a worker's so many-th request and of these clicks, the last of all."""
-    number, name = asked // BUY_EVERY, f"{worker}-{asked}"
+    number = worker + asked // BUY_EVERY  # workers keep step: what happens to a sale is another thing with each of them
+    name = f"{worker}-{asked}"
     key = {"source": SOURCE, "kind": KIND, "external_id": name}
     back = {**key, "reversal_id": "R-1", "time": (now + LATER).isoformat()}
     customer = f"customer-{worker}-{number // SALES_PER_CUSTOMER}"
