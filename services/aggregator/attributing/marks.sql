@@ -28,9 +28,10 @@ SELECT count(*) FROM (
     SELECT FROM conversion_mark WHERE captured_at IS NULL AND set_aside_at IS NULL LIMIT $1
 ) AS waiting;
 
--- next_marking: What is still to be marked; whoever asks for the same once more waits, and then finds how far it is.
+-- next_marking: What is still to be marked, the oldest; whoever asks for the same once more waits, and then finds how far
+-- it is.
 SELECT marking_id, currency, since, customer, after_at, after_id, again FROM conversion_marking
-ORDER BY marking_id LIMIT 1 FOR UPDATE;
+ORDER BY asked_at, marking_id LIMIT 1 FOR UPDATE;
 
 -- mark_page: Mark the next $2 conversions after $1, of a currency ($3, from the day $4 on) or all. One that is marked already
 -- is left out: whoever has that mark began after the change for which this is.
@@ -62,8 +63,9 @@ FROM page ORDER BY occurred_at DESC, conversion_id DESC LIMIT 1;
 -- go_on: How far it is now.
 UPDATE conversion_marking SET after_at = coalesce($2, after_at), after_id = $3 WHERE marking_id = $1;
 
--- begin_again: All of it has been marked, and something has changed meanwhile.
-UPDATE conversion_marking SET after_at = '-infinity', after_id = 0, again = false WHERE marking_id = $1;
+-- begin_again: All of it has been marked, and something has changed meanwhile. It waits for its turn: a customer of whom
+-- there is always more would keep all else waiting.
+UPDATE conversion_marking SET after_at = '-infinity', after_id = 0, again = false, asked_at = now() WHERE marking_id = $1;
 
 -- end: All of it has been marked.
 DELETE FROM conversion_marking WHERE marking_id = $1;

@@ -181,3 +181,18 @@ async def test_a_change_of_rules_amid_a_page_is_not_lost(shop: Shop) -> None:
         await changing
     await shop.settles()
     assert {credit[1] for credit in await shop.credited()} == {"bo"}
+
+
+async def test_a_customer_who_buys_again_and_again_keeps_no_change_waiting(shop: Shop) -> None:
+    """What is begun again takes its turn behind whatever else is to be marked."""
+    await _sells(shop, 3)
+    click = await shop.clicked(occurred_at=NOON - 2 * HOUR)
+    await shop.reports(*(sale(f"F-{number}", customer=CARLA, **money(100)) for number in range(5)))
+    await shop.reports(sale("binder", click, occurred_at=NOON - HOUR, customer=CARLA, **money(100)))
+    await attribute_all(shop.attributor())
+    await _change(shop, Model.FIRST)
+    for number in range(20):
+        await shop.reports(sale(f"again-{number}", click, customer=CARLA, **money(100)))
+        await attribute_all(shop.attributor())
+        await shop.attributor().sweep(given_up=False)
+    assert {credit[1] for credit in await shop.credited() if credit[0].startswith("A-")} == {"ada"}
