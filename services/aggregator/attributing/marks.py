@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aggregator.judge import Place
 from database.pool import Connection
@@ -69,10 +69,7 @@ async def mark_next(connection: Connection) -> int:
     marking = await connection.fetchrow(_SQL["next_marking"])
     if marking is None:
         return 0
-    if marking["customer"] is None:
-        query, values = "mark_page", (marking["currency"], marking["since"])
-    else:
-        query, values = "mark_page_of_customer", (marking["customer"], marking["after_at"])
+    query, values = _page_of(marking)
     page = await connection.fetchrow(_SQL[query], marking["after_id"], PAGE_MAX, *values)
     looked_at: int = page["looked_at"] if page else 0
     if page and looked_at == PAGE_MAX:
@@ -80,3 +77,12 @@ async def mark_next(connection: Connection) -> int:
     else:
         await connection.execute(_SQL["begin_again" if marking["again"] else "end"], marking["marking_id"])
     return max(1, looked_at)
+
+
+def _page_of(marking: Any) -> tuple[str, Sequence[Any]]:
+    """The query that marks a page of it, and what that asks for."""
+    if marking["customer"] is not None:
+        return "mark_page_of_customer", (marking["customer"], marking["after_at"])
+    if marking["currency"] is not None:
+        return "mark_page_of_currency", (marking["currency"], marking["since"])
+    return "mark_page", ()
