@@ -79,14 +79,41 @@ INSERT INTO programme DEFAULT VALUES;
 
 -- ---------------------------------------------------------------- links
 
--- writer: the redirector
+-- writer: the redirector. `public_standings`: whether public standings name them; what it is now holds for all times.
 CREATE TABLE advocate (
     advocate_id text COLLATE "C" PRIMARY KEY,
     display_name text,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
+    public_standings boolean NOT NULL DEFAULT true,
     CONSTRAINT advocate_advocate_id_check CHECK (advocate_id ~ '^[A-Za-z0-9._-]{1,64}$')
 );
+
+-- writer: the redirector. Only ever added to: what holds of an advocate from a local day on, whole, until the next day of
+-- which something is said; of what is said of one day, the last. The empty team is none.
+CREATE TABLE advocate_state (
+    state_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    advocate_id text COLLATE "C" NOT NULL,
+    valid_from date NOT NULL,
+    team text COLLATE "C" NOT NULL,
+    roles text[] NOT NULL,
+    excluded boolean NOT NULL,
+    active boolean NOT NULL,
+    set_at timestamptz NOT NULL DEFAULT now(),
+    set_by text NOT NULL,
+    CONSTRAINT advocate_state_advocate_id_fkey FOREIGN KEY (advocate_id) REFERENCES advocate (advocate_id)
+);
+CREATE INDEX advocate_state_advocate_id_idx ON advocate_state (advocate_id, state_id);
+
+-- Refuses to change or delete what is only ever added to, whoever asks.
+CREATE FUNCTION append_only() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is only ever added to', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+END
+$$;
+CREATE TRIGGER append_only_row BEFORE UPDATE OR DELETE ON advocate_state FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_all BEFORE TRUNCATE ON advocate_state FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
 -- writer: the redirector. A link is never deleted and never changes its code or its advocate.
 -- `change` is the number of the link's last change: gap-free, in commit order. `click_id` says whether redirects carry

@@ -1,8 +1,16 @@
 """Texts that callers write, as types of fields, and what is told of those that are wrong: in words, for a person."""
 
+import re
+from datetime import date
 from typing import Annotated, Final
 
-from pydantic import StringConstraints, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    BeforeValidator,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic_core import PydanticCustomError
 
 from link_events.identity import (
@@ -22,6 +30,19 @@ _PLAINLY: Final = {
     "extra_forbidden": "There is no such field",
     "timezone_aware": "Input should have an offset, as 2026-11-26T12:00:00Z",
 }
+
+
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _written_as_date(value: object) -> object:
+    if not isinstance(value, date) and not (isinstance(value, str) and _DATE.fullmatch(value)):
+        raise ValueError("a date looks like 2022-02-14")
+    return value
+
+
+WRITTEN_AS_DATE: Final = BeforeValidator(_written_as_date)
+"""Let nothing pass but a date: pydantic would also take an instant, or seconds since 1970."""
 
 
 def plainly(kind: str, message: str) -> str:

@@ -16,6 +16,10 @@ EventId = NewType("EventId", str)
 ReversalId = NewType("ReversalId", str)
 Currency = NewType("Currency", str)
 CustomerHash = NewType("CustomerHash", bytes)
+Team = NewType("Team", str)
+
+NO_TEAM: Final = Team("")
+"""Whoever is in none."""
 
 JOURNAL_ID_BYTES: Final = 8
 SEQ_MAX: Final = 2**48 - 1

@@ -37,6 +37,7 @@ from http_api.openapi import DescribedApi
 from http_api.problems import answer_with_problems
 from http_api.serving import Binding, Failures, cancel_all
 from http_api.stop_signals import StopSignals
+from redirector.advocates.store import AdvocateStore
 from redirector.conversions.intake import Intake
 from redirector.customers.following import KEPT_NAME as CUSTOMER_KEY_NAME
 from redirector.customers.following import FollowedCustomerKey
@@ -63,7 +64,7 @@ from redirector.programme.store import ProgrammeStore
 from redirector.recalling import Place, keep_recalling
 from redirector.recording import Recorder
 from redirector.redirecting import Redirector
-from redirector.routes import browsers, conversions, imports, links, redirects, self_clicks
+from redirector.routes import advocates, browsers, conversions, imports, links, redirects, self_clicks
 from redirector.self_clicks.own_clicks import OwnClicks
 from redirector.settings import RedirectorSettings
 from redirector.shipments import Shipment, Shipments
@@ -86,6 +87,7 @@ log = logging.getLogger(__name__)
 class Desks:
     """What the API's endpoints on the public port work with, a desk for each module of routes."""
 
+    advocates: advocates.AdvocateDesk
     links: links.LinkDesk
     imports: imports.ImportDesk
     self_clicks: self_clicks.SelfDesk
@@ -262,6 +264,7 @@ def _assemble(
         metrics=metrics.redirect,
     )
     desks = Desks(
+        advocates.AdvocateDesk(AdvocateStore(pool), programme, access),
         links.LinkDesk(store, resolver, access, policy, settings.public_url),
         imports.ImportDesk(importer, access, settings.journal_dir / "uploads", settings.import_bytes_max),
         self_clicks.SelfDesk(store, access, own_clicks, settings.public_url),
@@ -318,6 +321,7 @@ def build_public_app(desks: Desks, redirector: Redirector, metrics: RedirectorMe
     app.add_middleware(BoundedBodies, unbounded=frozenset({imports.PATH}))
     app.add_middleware(NeverIndexed)
     answer_with_problems(app)
+    app.include_router(advocates.advocate_routes(desks.advocates))
     app.include_router(links.link_routes(desks.links))
     app.include_router(imports.import_routes(desks.imports))
     app.include_router(self_clicks.self_routes(desks.self_clicks))

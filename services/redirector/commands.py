@@ -1,6 +1,7 @@
 """The commands `advolink import …` and `advolink journal …`."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,9 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from http_api.running_stack import NoStackError, find_stack
+from redirector.advocates.history import PutOutcome
 from redirector.errors import ImportRefusedError
+from redirector.imports.advocates import send_advocates
 from redirector.imports.lines import ImportFormat
 from redirector.imports.sending import Sending, send_file
 from redirector.journal.inspecting import JournalReport, dump_frames, inspect_all
@@ -56,6 +59,31 @@ def import_clicks(file: Path, line_format: ImportFormat, retry_for_s: float, dat
     _show_import(answer)
     if answer["clicks"] == 0:
         raise click.ClickException("No line of the file is a click.")
+
+
+@import_group.command("advocates")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Tell what would become of every line, and change nothing.")
+@data_dir_option
+def import_advocates(file: Path, data_dir: Path | None, *, dry_run: bool) -> None:
+    """Make or change the advocates in FILE: CSV with the column advocate_id, named in its first line.
+
+    Other columns, as many as you like: display_name, team, roles (with ; between them), excluded, active,
+    public_standings (true or false) and from (the day from which on it holds; today unless it says so). What has no
+    column stays as it is. Importing the same file again changes nothing. The exit status is 1 if any line was wrong.
+    """
+    outcomes: Counter[str] = Counter()
+    try:
+        for line in send_advocates(file, find_stack(data_dir), dry_run=dry_run):
+            outcomes[line.outcome] += 1
+            for fault in line.faults:
+                click.echo(f"line {line.number}: {fault}", err=True)
+    except (NoStackError, ImportRefusedError) as error:
+        raise click.ClickException(str(error)) from error
+    told = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in PutOutcome)
+    click.echo(f"{outcomes.total()} lines: {told}.{' Nothing was changed.' if dry_run else ''}")
+    if outcomes[PutOutcome.INVALID]:
+        raise click.ClickException("Lines that are invalid were left out.")
 
 
 def _show_import(answer: dict[str, Any]) -> None:

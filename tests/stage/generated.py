@@ -31,6 +31,7 @@ from redirector.app import build_public_app as build_redirector
 from redirector.imports.importing import Importer
 from redirector.metrics import RedirectorMetrics, WorkerMetrics
 from redirector.redirecting import Redirector
+from redirector.routes.advocates import AdvocateDesk
 from redirector.routes.browsers import BrowserDesk
 from redirector.routes.conversions import ConversionDesk
 from redirector.routes.imports import ImportDesk
@@ -71,6 +72,7 @@ def apps() -> Mapping[str, FastAPI]:
     access = Access(nothing)
     public_url = "http://127.0.0.1:8080"
     desks = Desks(
+        AdvocateDesk(nothing, nothing, access),
         LinkDesk(nothing, nothing, access, nothing, public_url),
         ImportDesk(cast("Importer", nothing), access, Path(), 0),
         SelfDesk(nothing, access, nothing, public_url),

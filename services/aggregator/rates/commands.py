@@ -1,28 +1,21 @@
 """The command `advolink rates load`, which hands a file to a running aggregator."""
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import click
 import httpx2
 
 from aggregator.rates.store import RATES_MAX
+from http_api.csv_files import Line, read_lines
 from http_api.running_stack import NoStackError, RunningStack, find_stack
 
 COLUMNS: Final = ("currency", "valid_from", "rate")
 
 TIMEOUT_S: Final = 60
-
-
-class Line(NamedTuple):
-    """A line of the file."""
-
-    number: int
-    row: Mapping[str, str]
 
 
 @click.group("rates")
@@ -42,31 +35,12 @@ def load(file: Path, data_dir: Path | None) -> None:
         stack = find_stack(data_dir)
     except NoStackError as error:
         raise click.ClickException(str(error)) from error
-    lines = _read(file)
+    lines = read_lines(file, COLUMNS)
     taken = changed = 0
     while page := list(islice(lines, RATES_MAX)):
         changed += _put(stack, page)
         taken += len(page)
     click.echo(f"{taken} rates, {changed} of them new or others than before.")
-
-
-def _read(file: Path) -> Iterator[Line]:
-    """The lines of `file` behind its first.
-
-    Raises:
-        click.ClickException: it is no CSV with these columns.
-    """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            reader = csv.DictReader(text, strict=True)
-            if sorted(reader.fieldnames or ()) != sorted(COLUMNS):
-                raise click.ClickException(f"{file}: the first line names the columns: {','.join(COLUMNS)}.")
-            for row in reader:
-                if None in row or None in row.values():
-                    raise click.ClickException(f"{file}, line {reader.line_num}: not {len(COLUMNS)} columns.")
-                yield Line(reader.line_num, row)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{file} is no CSV in UTF-8: {error}.") from error
 
 
 def _put(stack: RunningStack, lines: Sequence[Line]) -> int:

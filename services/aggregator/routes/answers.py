@@ -1,31 +1,21 @@
 """What answers with numbers have in common: freshness beside them, cursors to go on from."""
 
-import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from aggregator.counts.asking import ROWS_DEFAULT, ROWS_MAX, Days, read_cursor
 from aggregator.freshness.store import Freshness
 from aggregator.journals.showing import held_back_fields
 from aggregator.journals.states import NAMED_MAX, HeldBackBy, JournalState
 from http_api.problems import refused_field
+from http_api.texts import WRITTEN_AS_DATE
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-def _written_as_date(value: object) -> object:
-    """Let nothing pass but a date: pydantic would also take an instant, or seconds since 1970."""
-    if isinstance(value, str) and _DATE.fullmatch(value) is None:
-        raise ValueError("a date looks like 2022-02-14")
-    return value
-
-
-Day = Annotated[date, Field(ge=date(1970, 1, 1), le=date(2999, 12, 31)), BeforeValidator(_written_as_date)]
+Day = Annotated[date, Field(ge=date(1970, 1, 1), le=date(2999, 12, 31)), WRITTEN_AS_DATE]
 """A local day that somebody may ask for; nothing is stored outside, and dates near year 1 and 9999 overflow."""
 
 FromDay = Annotated[Day | None, Query(alias="from", description="First local day, included; default: everything.")]

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from link_events.identity import EventId
+from redirector.rows import Fault
 
 
 class Answer(StrEnum):
@@ -17,13 +18,6 @@ class Answer(StrEnum):
     """It is none that could be taken, now or ever."""
     BAD_SIGNATURE = "bad_signature"
     """It names a click by an id that is none of ours."""
-
-
-class Fault(NamedTuple):
-    """What is wrong with a row: where (`time`, `click_ids/0`; empty: the row as a whole), and what."""
-
-    field: str
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Final
 from link_events.click_ids import ClickIdOutcome
 from link_events.events import Activity, Conversion, Fact, NamedTouch, Reversal
 from link_events.reasons import Via
-from redirector.conversions.answers import Answer, Fault, Received, Refused, RefusedRowError, RowAnswer, invalid
+from redirector.conversions.answers import Answer, Received, Refused, RefusedRowError, RowAnswer, invalid
 from redirector.conversions.reading import (
     ActivityIn,
     ConversionIn,
@@ -17,7 +17,7 @@ from redirector.conversions.reading import (
     activity_of,
     conversion_of,
     expect_takeable,
-    read_row,
+    read_report,
     reversal_of,
 )
 from redirector.customers.following import FollowedCustomerKey
@@ -25,6 +25,7 @@ from redirector.errors import BadClickIdError, KeyAwayError
 from redirector.journal.journal import JournalFullError, utc_now
 from redirector.metrics import AnswersGiven, IntakeMetrics, TurnedAway
 from redirector.recording import Recorder
+from redirector.rows import Fault
 from redirector.signing.checking import ClickIdCheck
 
 TURN: Final = timedelta(milliseconds=1)
@@ -75,16 +76,16 @@ class Intake:
         return await self._take(rows, self._read_activity, self._metrics.activities)
 
     async def _read_conversion(self, row: object, asked_at_s: float) -> Conversion:
-        said = read_row(row, ConversionIn)
+        said = read_report(row, ConversionIn)
         expect_takeable(said, self._now())
         customer = None if said.customer_id is None else self._customers.hashed(said.customer_id)
         return conversion_of(said, await self._touches(said.click_ids, asked_at_s), customer, Via.API)
 
     async def _read_reversal(self, row: object) -> Reversal:
-        return reversal_of(read_row(row, ReversalIn), self._now())
+        return reversal_of(read_report(row, ReversalIn), self._now())
 
     async def _read_activity(self, row: object) -> Activity:
-        return activity_of(read_row(row, ActivityIn), self._now())
+        return activity_of(read_report(row, ActivityIn), self._now())
 
     async def _touches(self, click_ids: Sequence[str], asked_at_s: float) -> Sequence[NamedTouch]:
         try:

@@ -1,15 +1,12 @@
-"""What a row says, and the fact that it reports. Pure: keys and clock are others'; docs/api.md tells of the fields.
+"""What a row says, and the fact that it reports. Pure: keys and clock are others'; docs/api.md tells of the fields."""
 
-A row is refused by itself, however wrong it is: it never takes others down with it.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from http_api.texts import AdvocateIdText, ExternalIdText, KindText, SourceText, plainly
+from http_api.texts import AdvocateIdText, ExternalIdText, KindText, SourceText
 from link_events.currencies import CURRENCIES
 from link_events.customers import CUSTOMER_ID_CHARS_MAX
 from link_events.events import TOUCHES_MAX, VALUE_MINOR_MAX, Activity, Conversion, NamedTouch, Reversal
@@ -21,20 +18,16 @@ from link_events.identity import (
     ReversalId,
 )
 from link_events.reasons import ActivityKind, Via
-from redirector.conversions.answers import Answer, Fault, Refused, RefusedRowError, invalid
+from redirector.conversions.answers import Answer, Refused, RefusedRowError, invalid
 from redirector.field_types import Instant, Word
+from redirector.rows import TRow, WrongRowError, read_row
 
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 AHEAD_MAX: Final = timedelta(hours=1)
 """How far ahead of our clock a caller's may be. The aggregator takes a day: what we let through never fails there."""
 
-FIELDS_MAX: Final = 100
-"""Ten times what any row has. Each field that is not known is named, and a mebibyte has room for a hundred thousand."""
-
 MinorValue = Annotated[int, Field(strict=True, ge=0, le=VALUE_MINOR_MAX)]
-
-TRow = TypeVar("TRow", bound=BaseModel)
 
 
 class ConversionIn(BaseModel):
@@ -94,22 +87,16 @@ class ActivityIn(BaseModel):
     category: Word | None = None
 
 
-def read_row(row: object, model: type[TRow]) -> TRow:
+def read_report(row: object, model: type[TRow]) -> TRow:
     """What `row`, parsed JSON, says.
 
     Raises:
-        RefusedRowError: it is no such row; every fault is named, but of one that is far too wide.
+        RefusedRowError: it is no such row.
     """
-    if isinstance(row, Mapping) and len(row) > FIELDS_MAX:
-        raise invalid("", f"has more than {FIELDS_MAX} fields")
     try:
-        return model.model_validate(row)
-    except ValidationError as error:
-        mistakes = error.errors(include_url=False, include_context=False, include_input=False)
-        faults = [
-            Fault("/".join(map(str, mistake["loc"])), plainly(mistake["type"], mistake["msg"])) for mistake in mistakes
-        ]
-        raise RefusedRowError(Refused(Answer.INVALID, faults)) from error
+        return read_row(row, model)
+    except WrongRowError as error:
+        raise RefusedRowError(Refused(Answer.INVALID, error.faults)) from error
 
 
 def expect_takeable(said: ConversionIn, now: datetime) -> None:

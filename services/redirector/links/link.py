@@ -1,20 +1,10 @@
-"""A link and an advocate, as values. Pure."""
+"""A link, as a value. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from link_events.identity import AdvocateId, Code, LinkId
 from link_events.reasons import LinkState
-
-
-@dataclass(frozen=True, slots=True)
-class Advocate:
-    """A person who shares links and is credited."""
-
-    advocate_id: AdvocateId
-    display_name: str | None
-    created_at: datetime
-    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

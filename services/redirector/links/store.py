@@ -1,4 +1,4 @@
-"""Links and advocates in Postgres. The only place of the redirector that writes them.
+"""Links in Postgres, and the advocates that they need. The only place of the redirector that writes links.
 
 Every call may raise DatabaseAwayError.
 """
@@ -15,7 +15,7 @@ from database.pool import connected, only_row
 from database.queries import columns, load_queries
 from link_events.identity import AdvocateId, Code, LinkId
 from redirector.errors import CodeTakenError, UnknownAdvocateError
-from redirector.links.link import Advocate, Link, LinkFields
+from redirector.links.link import Link, LinkFields
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -56,18 +56,10 @@ class LinkChanges:
 
 
 class LinkStore:
-    """What the redirector knows of links and advocates."""
+    """What the redirector knows of links."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-
-    async def put_advocate(self, advocate_id: AdvocateId, display_name: str | None) -> tuple[Advocate, bool]:
-        """Make or change an advocate, and say whether they are new."""
-        async with connected(self._pool) as connection:
-            row = await connection.fetchrow(_SQL["put_advocate"], advocate_id, display_name)
-        fields = dict(only_row(row))
-        created = fields.pop("created")
-        return Advocate(**fields), created
 
     async def has_advocate(self, advocate_id: AdvocateId) -> bool:
         """Whether somebody has put that advocate."""

@@ -1,8 +1,3 @@
--- put_advocate: Make an advocate, or change what is said of them.
-INSERT INTO advocate AS known (advocate_id, display_name) VALUES ($1, $2)
-ON CONFLICT (advocate_id) DO UPDATE SET display_name = excluded.display_name, updated_at = now()
-RETURNING advocate_id, display_name, created_at, updated_at, (xmax = 0) AS created;
-
 -- has_advocate: Whether there is an advocate of that id.
 SELECT EXISTS (SELECT FROM advocate WHERE advocate_id = $1);
 

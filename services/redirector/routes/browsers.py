@@ -30,7 +30,7 @@ from redirector.conversions.reading import (
     MinorValue,
     conversion_of,
     expect_takeable,
-    read_row,
+    read_report,
 )
 from redirector.finding import NetworkOf
 from redirector.journal.journal import utc_now
@@ -229,7 +229,7 @@ def browser_routes(desk: BrowserDesk) -> APIRouter:
         """It happened when it arrives. JSON that is sent as text, so that no browser asks for leave beforehand."""
 
         async def read() -> BeaconIn:
-            return read_row(await _json(request), BeaconIn)
+            return read_report(await _json(request), BeaconIn)
 
         response.headers.update(_NEVER_KEPT)
         origin = await desk.take(request, Via.SCRIPT, read)
@@ -248,7 +248,7 @@ def browser_routes(desk: BrowserDesk) -> APIRouter:
 
         async def read() -> BeaconIn:
             query = request.query_params
-            return read_row({**query, "click_id": query.getlist("click_id")}, PixelQuery)
+            return read_report({**query, "click_id": query.getlist("click_id")}, PixelQuery)
 
         status, headers = HTTPStatus.OK, dict(_NEVER_KEPT)
         try:

@@ -1,4 +1,4 @@
-"""Advocates and links: PUT /v1/advocates/{id}, POST /v1/links, GET and PATCH /v1/links/{code}."""
+"""Links: POST /v1/links, GET and PATCH /v1/links/{code}."""
 
 import secrets
 from collections.abc import Collection
@@ -20,7 +20,7 @@ from redirector.codes import alias_fault, draw_code
 from redirector.destinations import DestinationPolicy, DestinationRefusedError, canonical_destination
 from redirector.errors import CodeTakenError, UnknownAdvocateError
 from redirector.field_types import Instant, Word
-from redirector.links.link import Advocate, Link, LinkFields
+from redirector.links.link import Link, LinkFields
 from redirector.links.resolving import LinkResolver
 from redirector.links.store import LinkChanges, LinkStore
 
@@ -29,23 +29,6 @@ TAGS_MAX = 32
 CLICK_ID_DESCRIPTION: Final = "Whether redirects carry a click id; null: as the programme says."
 
 NO_SUCH_LINK: Final[Responses] = {404: problem(ProblemKind.NOT_FOUND, when="There is no such link.")}
-
-
-class AdvocateIn(BaseModel):
-    """What is said of an advocate."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    display_name: Word | None = Field(None, description="How standings and pages call them.")
-
-
-class AdvocateOut(BaseModel):
-    """An advocate as stored."""
-
-    advocate_id: str
-    display_name: str | None
-    created_at: datetime
-    updated_at: datetime
 
 
 class LinkIn(BaseModel):
@@ -125,20 +108,6 @@ def link_routes(desk: LinkDesk) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["links"])
     writer = Annotated[LiveKey, Depends(desk.access.needs(Scope.LINKS_WRITE))]
 
-    @router.put(
-        "/advocates/{advocate_id}",
-        operation_id="put_advocate",
-        summary="Make or change an advocate",
-        responses={201: {"model": AdvocateOut, "description": "The advocate is new."}},
-    )
-    async def put_advocate(
-        advocate_id: AdvocateIdText, body: AdvocateIn, response: Response, _key: writer
-    ) -> AdvocateOut:
-        """201 where the advocate is new, else 200."""
-        advocate, created = await desk.store.put_advocate(AdvocateId(advocate_id), body.display_name)
-        response.status_code = HTTPStatus.CREATED if created else HTTPStatus.OK
-        return _shown_advocate(advocate)
-
     @router.post(
         "/links",
         operation_id="issue_link",
@@ -217,7 +186,3 @@ async def _issue(desk: LinkDesk, body: LinkIn, key: LiveKey) -> Link:
 
 def _unique(tags: Collection[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tags))
-
-
-def _shown_advocate(advocate: Advocate) -> AdvocateOut:
-    return AdvocateOut(**{name: getattr(advocate, name) for name in AdvocateOut.model_fields})

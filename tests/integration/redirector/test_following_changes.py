@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 
@@ -11,6 +11,8 @@ import pytest
 
 from database.pool import Pool, open_pool
 from link_events.identity import AdvocateId, Code
+from redirector.advocates.history import Said
+from redirector.advocates.store import AdvocateStore
 from redirector.links.link import Link, LinkFields
 from redirector.links.memory import LinkMemory
 from redirector.links.resolving import FOLLOW_INTERVAL, LinkResolver
@@ -126,7 +128,7 @@ async def store(database_dsn: str) -> AsyncIterator[HeldStore]:
     pool = await open_pool(database_dsn, connections_max=4, application="test")
     held = HeldStore(pool)
     held.may_answer.set()
-    await held.put_advocate(AdvocateId("ada"), None)
+    await AdvocateStore(pool).put([Said(AdvocateId("ada"), date(2022, 2, 14), {})], "test")
     await held.issue(LinkFields(AdvocateId("ada"), DESTINATION), lambda: CODE, alias=True, actor="test")
     yield held
     pool.terminate()

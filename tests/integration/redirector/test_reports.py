@@ -17,8 +17,9 @@ from link_events.events import VALUE_MINOR_MAX, Activity, Conversion, NamedTouch
 from link_events.identity import AdvocateId, ConversionKey, Currency, ReversalId
 from link_events.reasons import ActivityKind, Via
 from link_events.streams import partition_of
-from redirector.conversions.reading import AHEAD_MAX, FIELDS_MAX
+from redirector.conversions.reading import AHEAD_MAX
 from redirector.routes.conversions import ROWS_MAX
+from redirector.rows import FIELDS_MAX
 from stage.asking import fields_at_fault
 from stage.conversions import (
     ACTIVITY,

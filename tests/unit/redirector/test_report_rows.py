@@ -24,7 +24,7 @@ from redirector.conversions.reading import (
     activity_of,
     conversion_of,
     expect_takeable,
-    read_row,
+    read_report,
     reversal_of,
 )
 
@@ -65,7 +65,7 @@ def rows(*required: str, optional: tuple[str, ...] = (), **own: st.SearchStrateg
 
 
 def read_conversion(row: object) -> Fact:
-    said = read_row(row, ConversionIn)
+    said = read_report(row, ConversionIn)
     expect_takeable(said, NOW)
     customer = None if said.customer_id is None else CustomerHash(b"c" * 16)
     return conversion_of(said, [TOUCH] if said.click_ids else [], customer, Via.API)
@@ -97,7 +97,7 @@ def test_a_conversion_is_refused_or_is_read_as_it_was_reported(row: object) -> N
 
 @given(rows("source", "kind", "external_id", "reversal_id", "time", optional=("value_minor",)))
 def test_a_reversal_is_refused_or_is_read_as_it_was_reported(row: object) -> None:
-    is_refused_or_read(row, lambda one: reversal_of(read_row(one, ReversalIn), NOW))
+    is_refused_or_read(row, lambda one: reversal_of(read_report(one, ReversalIn), NOW))
 
 
 @given(
@@ -108,4 +108,4 @@ def test_a_reversal_is_refused_or_is_read_as_it_was_reported(row: object) -> Non
     )
 )
 def test_an_activity_is_refused_or_is_read_as_it_was_reported(row: object) -> None:
-    is_refused_or_read(row, lambda one: activity_of(read_row(one, ActivityIn), NOW))
+    is_refused_or_read(row, lambda one: activity_of(read_report(one, ActivityIn), NOW))
