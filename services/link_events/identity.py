@@ -16,6 +16,7 @@ EventId = NewType("EventId", str)
 ReversalId = NewType("ReversalId", str)
 Currency = NewType("Currency", str)
 CustomerHash = NewType("CustomerHash", bytes)
+ContestId = NewType("ContestId", int)
 Team = NewType("Team", str)
 
 NO_TEAM: Final = Team("")

@@ -3,6 +3,7 @@
 Everything is in the programme's zone and by its calendar. A day is a date; periods include both their ends.
 """
 
+import re
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ ONE_DAY: Final = timedelta(days=1)
 
 CLOCKS_BACK_MAX: Final = timedelta(hours=2)
 """Clocks go back by no more at a time, and those that go back over midnight do so within a minute after it."""
+
+_QUARTER: Final = re.compile(r"([1-9][0-9]{3})-Q([1-4])")
 
 
 class Granularity(StrEnum):
@@ -116,6 +119,12 @@ def _offset(instant: datetime, zone: ZoneInfo) -> timedelta:
 def quarter_start(day: date) -> date:
     """The first day of the calendar quarter that holds `day`."""
     return date(day.year, day.month - (day.month - 1) % MONTHS_PER_QUARTER, 1)
+
+
+def quarter_named(label: str) -> Period | None:
+    """The calendar quarter of that label, as `period_of` writes it (years have four digits), or None."""
+    found = _QUARTER.fullmatch(label)
+    return _quarter_of(date(int(found[1]), MONTHS_PER_QUARTER * int(found[2]), 1)) if found else None
 
 
 def period_of(day: date, granularity: Granularity, calendar: Calendar) -> Period:

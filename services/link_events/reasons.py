@@ -120,6 +120,16 @@ class ConversionState(StrEnum):
     CONFLICT = "conflict"
 
 
+class ScoreKind(StrEnum):
+    """What points are for."""
+
+    CLICK = "click"
+    VISITOR_DAY = "visitor_day"
+    CONVERSION = "conversion"
+    VALUE = "value"
+    ADJUSTMENT = "adjustment"
+
+
 class DeadLetterReason(StrEnum):
     """Why a record can never be applied as it is."""
 

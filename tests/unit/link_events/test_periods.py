@@ -20,6 +20,7 @@ from link_events.periods import (
     local_day,
     period_of,
     periods_between,
+    quarter_named,
     quarter_start,
     utc_dates,
     zone_named,
@@ -258,3 +259,15 @@ def test_a_zone_is_found_by_its_name(name: str) -> None:
 def test_what_names_no_zone_finds_none(name: str) -> None:
     """Folders, paths, other files and rubbish are no zones."""
     assert zone_named(name) is None
+
+
+@given(st.dates(date(1000, 1, 1)))
+def test_a_quarter_is_found_by_its_label(day: date) -> None:
+    """Whatever `period_of` calls a quarter, at every turn of the year."""
+    quarter = period_of(day, Granularity.QUARTER, MONDAYS)
+    assert quarter_named(quarter.label) == quarter
+
+
+@pytest.mark.parametrize("label", ["2022-Q5", "2022-Q0", "0000-Q1", "2022-q1", "22-Q1", "2022-Q1 ", "\u0662022-Q1", ""])
+def test_no_quarter_is_found_by_another_label(label: str) -> None:
+    assert quarter_named(label) is None
