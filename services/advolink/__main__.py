@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "check": "aggregator.checking.commands:check",
     "rebuild": "aggregator.rebuilding.commands:rebuild",
     "rates": "aggregator.rates.commands:rates_group",
+    "contest": "aggregator.trying.commands:contest_group",
     "conversions": "aggregator.attributing.commands:conversions_group",
     "customers": "aggregator.customers.commands:customers_group",
     "migrate": "event_log.commands:migrate",

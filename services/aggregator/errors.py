@@ -4,6 +4,7 @@
     ├── ZoneInUseError         the caller's fault: 409
     ├── OwnCurrencyError       likewise: 422
     ├── ChangesRewoundError    the caller reads on where this database never was: 409
+    ├── RawClicksGoneError     clicks that are asked for were let go: 409
     ├── RebuildRunningError    two rebuilds at once: the second ends
     ├── CountsAlteredError     counts were altered by hand under a rebuild: it ends
     └── UnknownZoneError       a fault of ours: crash
@@ -11,6 +12,8 @@
 That a partition has moved or was lost is aggregator.applying.store's to say, an outage database.pool's and
 event_log.contract's.
 """
+
+from datetime import date
 
 from link_events.identity import Currency
 from link_events.streams import Partition
@@ -33,6 +36,16 @@ class OwnCurrencyError(AggregatorError):
     def __init__(self, currency: Currency) -> None:
         super().__init__(f"{currency} is the programme's own currency: it is worth 1")
         self.currency = currency
+
+
+class RawClicksGoneError(AggregatorError):
+    """Clicks would have to be looked at that were let go."""
+
+    def __init__(self, kept_from: date) -> None:
+        super().__init__(
+            f"raw clicks of before {kept_from} (UTC) were let go, and these days cannot be scored any more"
+        )
+        self.kept_from = kept_from
 
 
 class ChangesRewoundError(AggregatorError):

@@ -1,0 +1,1 @@
+"""Rules tried out: standings as they would be, without anything being changed."""
