@@ -8,6 +8,7 @@ import gc
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -258,7 +259,16 @@ async def test_a_log_without_a_broker_is_away_from_the_start(frail_broker: Broke
                 with pytest.raises(EventLogAwayError):
                     await ask
         await asyncio.to_thread(frail_broker.start)
-        await log.append(CLICKS, P0, records := plain_records(1))
+        records = plain_records(1)
+
+        async def takes() -> bool:
+            """A broker answers before its partitions have a leader again."""
+            with suppress(EventLogAwayError):
+                await log.append(CLICKS, P0, records)
+                return True
+            return False
+
+        await eventually_async(takes, what="the log takes records")
         assert [one.record for one in await read_now(log)] == records
 
 
