@@ -14,7 +14,7 @@ from typing import Final
 from aggregator.attributing.deciding import decide
 from aggregator.attributing.store import MARKS_MAX, AttributingStore, AttributionWriter
 from aggregator.metrics import AttributingMetrics
-from database.pool import DatabaseAwayError, RolledBackError
+from database.pool import OTHER_SCHEMA, DatabaseAwayError, RolledBackError
 from link_events.reasons import ConversionState
 
 POLL: Final = timedelta(milliseconds=200)
@@ -62,7 +62,7 @@ async def attribute_some(store: AttributingStore) -> Counter[ConversionState]:
     try:
         async with store.attribution() as writer:
             return await _attribute(writer) if writer else Counter()
-    except DatabaseAwayError:
+    except (DatabaseAwayError, *OTHER_SCHEMA):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is looked for one by one, and raised if it is not there
         log.warning("some conversions cannot be attributed together, and are one by one: %r", error)
@@ -80,7 +80,7 @@ async def _one_by_one(store: AttributingStore) -> Counter[ConversionState]:
             if made is None:
                 break
             states += made
-        except DatabaseAwayError:
+        except (DatabaseAwayError, *OTHER_SCHEMA):
             raise
         except Exception as error:
             if writer is None or not await store.set_aside(writer.taken, error):

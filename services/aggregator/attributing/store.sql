@@ -169,11 +169,11 @@ SELECT conversion_id FROM conversion WHERE state = 'pending_click' AND waits_unt
 ORDER BY waits_until LIMIT $2
 RETURNING conversion_id;
 
--- set_aside_count: How many marks are set aside.
-SELECT count(*) FROM conversion_mark WHERE set_aside_at IS NOT NULL;
+-- set_aside_count: How many conversions are set aside.
+SELECT count(DISTINCT conversion_id) FROM conversion_mark WHERE set_aside_at IS NOT NULL;
 
--- set_aside: Have a mark wait that nobody can do anything about now, with why. complete_through waits for it no longer.
-UPDATE conversion_mark SET set_aside_at = $2, error = $3, captured_at = NULL
+-- set_aside: Have a mark wait that nobody can do anything about now, with why. complete_through waits for it all the same.
+UPDATE conversion_mark SET set_aside_at = $2, error = $3
 WHERE mark_id = $1 AND set_aside_at IS NULL;
 
 -- try_again: Have marks taken again that were set aside by $1; of how many conversions they are.

@@ -138,7 +138,9 @@ FROM (
         ELSE sums IS NOT NULL
     END
 ) AS wrong
-WHERE NOT EXISTS (SELECT FROM conversion_mark AS mark WHERE mark.conversion_id = wrong.conversion_id);
+WHERE NOT EXISTS (
+    SELECT FROM conversion_mark AS mark WHERE mark.conversion_id = wrong.conversion_id AND mark.set_aside_at IS NULL
+);
 
 -- compare_quarter: The same for the quarter that begins on $1, beside the sums of its days from there to $2, to which is
 -- added what these are off by: of the advocates $4, in the partitions $5, by the numbers $6 to $17. $3 rows at most.

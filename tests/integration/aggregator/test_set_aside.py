@@ -6,6 +6,7 @@ import logging
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
@@ -46,7 +47,7 @@ async def shop(pipe: Pipe) -> Shop:
 async def test_one_that_postgres_refuses_is_set_aside_and_the_others_are_credited(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With the error, which the log names, too; it is measured, and complete_through does not wait for it."""
+    """With the error, which the log names, too; it is measured, and complete_through waits for it."""
     await execute(shop.pipe.dsn, POISON)
     with caplog.at_level(logging.ERROR, running.__name__):
         await shop.settles()
@@ -59,7 +60,19 @@ async def test_one_that_postgres_refuses_is_set_aside_and_the_others_are_credite
     ]
     waiting = await ConversionStore(shop.pipe.pool).waiting()
     assert (waiting.marks, waiting.oldest_mark_s, waiting.set_aside) == (0, 0, 1)
-    assert await fetch(shop.pipe.dsn, "SELECT min(captured_at) FROM conversion_mark") == [(None,)]
+    ((waits_since,),) = await fetch(shop.pipe.dsn, "SELECT min(captured_at) FROM conversion_mark")
+    assert waits_since is not None
+
+
+async def test_a_database_of_another_version_sets_nothing_aside(shop: Shop) -> None:
+    """It is no conversion that is wrong there: the aggregator says so and stops, and all wait."""
+    await execute(shop.pipe.dsn, "ALTER TABLE credit RENAME COLUMN time_decay TO half_life")
+    with pytest.raises(asyncpg.UndefinedColumnError):
+        await attribute_all(shop.attributor())
+    assert await fetch(shop.pipe.dsn, ASIDE) == []
+    await execute(shop.pipe.dsn, "ALTER TABLE credit RENAME COLUMN half_life TO time_decay")
+    await shop.settles()
+    assert set((await shop.states()).values()) == {"credited"}
 
 
 async def test_it_is_tried_again_after_a_while(shop: Shop) -> None:

@@ -34,6 +34,14 @@ def test_millionths_sum_to_all_of_it(instants: list[datetime], model: Model, hal
         assert abs(part - Fraction(weight * MILLIONTHS, sum(weights))) < 1
 
 
+@pytest.mark.parametrize("model", Model)
+def test_whatever_their_number_all_of_it_is_given(model: Model) -> None:
+    """To 1 touch and to 200, and to every number between."""
+    for count in range(1, TOUCHES_MAX + 1):
+        instants = [NOON - timedelta(hours=count - number) for number in range(count)]
+        assert sum(millionths(weights_of(model, instants, timedelta(days=7)))) == MILLIONTHS, count
+
+
 @given(st.integers(0, VALUE_MINOR_MAX), st.lists(st.integers(0, 10**18), min_size=1, max_size=TOUCHES_MAX).filter(any))
 def test_parts_of_a_value_sum_to_it(value: int, weights: list[int]) -> None:
     """And each is what its millionths come to, to within one minor unit."""
