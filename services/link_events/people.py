@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final, Self
 
 from link_events.identity import NO_TEAM, AdvocateId, Team
 
@@ -36,6 +36,13 @@ class StateRow:
     advocate_id: AdvocateId
     valid_from: date
     person: PersonOnDay
+
+    @classmethod
+    def of(cls, stored: Any) -> Self:
+        """A row of `advocate_state`, its columns by their names."""
+        team, roles = Team(stored["team"]), frozenset(stored["roles"])
+        person = PersonOnDay(team, roles, stored["excluded"], stored["active"])
+        return cls(stored["state_id"], AdvocateId(stored["advocate_id"]), stored["valid_from"], person)
 
 
 class Histories:

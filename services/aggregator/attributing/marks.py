@@ -69,8 +69,8 @@ async def mark_next(connection: Connection) -> int:
     marking = await connection.fetchrow(_SQL["next_marking"])
     if marking is None:
         return 0
-    query, values = _page_of(marking)
-    page = await connection.fetchrow(_SQL[query], marking["after_id"], PAGE_MAX, *values)
+    statement, values = _page_of(marking)
+    page = await connection.fetchrow(statement, marking["after_id"], PAGE_MAX, *values)
     looked_at: int = page["looked_at"] if page else 0
     if page and looked_at == PAGE_MAX:
         await connection.execute(_SQL["go_on"], marking["marking_id"], page["after_at"], page["after_id"])
@@ -80,9 +80,9 @@ async def mark_next(connection: Connection) -> int:
 
 
 def _page_of(marking: Any) -> tuple[str, Sequence[Any]]:
-    """The query that marks a page of it, and what that asks for."""
+    """The statement that marks a page of it, and what that asks for."""
     if marking["customer"] is not None:
-        return "mark_page_of_customer", (marking["customer"], marking["after_at"])
+        return _SQL["mark_page_of_customer"], (marking["customer"], marking["after_at"])
     if marking["currency"] is not None:
-        return "mark_page_of_currency", (marking["currency"], marking["since"])
-    return "mark_page", ()
+        return "\n".join((_SQL["page_of_currency"], _SQL["mark_page"])), (marking["currency"], marking["since"])
+    return "\n".join((_SQL["page"], _SQL["mark_page"])), ()

@@ -33,24 +33,20 @@ SELECT count(*) FROM (
 SELECT marking_id, currency, since, customer, after_at, after_id, again FROM conversion_marking
 ORDER BY asked_at, marking_id LIMIT 1 FOR UPDATE;
 
--- mark_page: Mark the next $2 conversions after $1. One that is marked already is left out: whoever has that mark began
--- after the change for which this is.
+-- page: The next $2 conversions after $1.
 WITH page AS MATERIALIZED (
     SELECT conversion_id FROM conversion WHERE conversion_id > $1 ORDER BY conversion_id LIMIT $2
-), marked AS (
-    INSERT INTO conversion_mark (conversion_id)
-    SELECT conversion_id FROM page WHERE NOT EXISTS (
-        SELECT FROM conversion_mark
-        WHERE conversion_mark.conversion_id = page.conversion_id AND set_aside_at IS NULL
-    )
 )
-SELECT count(*) AS looked_at, max(conversion_id) AS after_id, NULL::timestamptz AS after_at FROM page;
 
--- mark_page_of_currency: The same of a currency ($3) alone, from the local day $4 on.
+-- page_of_currency: The same of a currency ($3) alone, from the local day $4 on.
 WITH page AS MATERIALIZED (
     SELECT conversion_id FROM conversion
     WHERE currency = $3 AND local_day >= $4 AND conversion_id > $1 ORDER BY conversion_id LIMIT $2
-), marked AS (
+)
+
+-- mark_page: What goes on from these two: mark the page. One that is marked already is left out: whoever has that mark
+-- began after the change for which this is.
+, marked AS (
     INSERT INTO conversion_mark (conversion_id)
     SELECT conversion_id FROM page WHERE NOT EXISTS (
         SELECT FROM conversion_mark

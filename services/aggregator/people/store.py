@@ -6,8 +6,8 @@ from typing import Final
 
 from database.pool import Connection
 from database.queries import load_queries
-from link_events.identity import AdvocateId, Team
-from link_events.people import Histories, PersonOnDay, StateRow
+from link_events.identity import AdvocateId
+from link_events.people import Histories, StateRow
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -15,15 +15,7 @@ _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 async def histories(connection: Connection, advocates: Collection[AdvocateId] | None) -> Histories:
     """What was said of some advocates; None: of all."""
     rows = await connection.fetch(_SQL["states"], None if advocates is None else list(advocates))
-    return Histories(
-        StateRow(
-            row["state_id"],
-            row["advocate_id"],
-            row["valid_from"],
-            PersonOnDay(Team(row["team"]), frozenset(row["roles"]), row["excluded"], row["active"]),
-        )
-        for row in rows
-    )
+    return Histories(map(StateRow.of, rows))
 
 
 async def names_of(connection: Connection, advocates: Collection[AdvocateId]) -> Mapping[AdvocateId, str]:

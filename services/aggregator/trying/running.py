@@ -4,7 +4,7 @@ It reads in one snapshot and writes nothing. Every call may raise DatabaseAwayEr
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
@@ -59,8 +59,8 @@ class _Reckoned:
         return [(team, _score(advocate_id, tallies)) for (team, advocate_id), tallies in self.tallies.items()]
 
 
-async def try_rules(pool: Pool, rules: Rules, told: Callable[[int], None] = lambda _clicks: None) -> Tried:
-    """What `rules` come to. `told` hears how many clicks and credits were looked at, page by page.
+async def try_rules(pool: Pool, rules: Rules) -> Tried:
+    """What `rules` come to.
 
     Raises:
         RawClicksGoneError: clicks of the period, which the rules ask for, were let go.
@@ -74,7 +74,6 @@ async def try_rules(pool: Pool, rules: Rules, told: Callable[[int], None] = lamb
         reckoned = _Reckoned(rules, await histories(connection, None))
         async for facts in _pages(connection, rules, dates):
             await _take(connection, reckoned, facts)
-            told(sum(len(day.clicks) + len(day.credits) for day in facts.values()))
         scores = reckoned.scores()
         standings = ranked(summed(scores), rules.tie_break, rules.prizes)
         known = {standing.score.advocate_id for standing in standings} | reckoned.absent.keys()

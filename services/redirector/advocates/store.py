@@ -5,12 +5,13 @@ Every call may raise DatabaseAwayError.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
 from database.pool import Connection, Pool, connected
 from database.queries import columns, load_queries
-from link_events.identity import AdvocateId, Team
+from link_events.identity import AdvocateId
 from link_events.people import PersonOnDay, StateRow
 from redirector.advocates.history import Advocate, HistoryRow, Put, Said, take, that_hold
 
@@ -48,7 +49,9 @@ class AdvocateStore:
             states = await connection.fetch(_SQL["states_of"], [advocate_id])
         if row is None:
             return None
-        history = [HistoryRow(one["valid_from"], _person(one), one["set_at"], one["set_by"]) for one in states]
+        history = [
+            HistoryRow(one["valid_from"], StateRow.of(one).person, one["set_at"], one["set_by"]) for one in states
+        ]
         return Advocate(**dict(row)), that_hold(history)
 
 
@@ -57,7 +60,7 @@ async def _put(connection: Connection, rows: Sequence[Said], actor: str) -> Sequ
     ids = sorted({row.advocate_id for row in rows})
     new = [row["advocate_id"] for row in await connection.fetch(_SQL["add_advocates"], ids)]
     held = {row["advocate_id"]: Advocate(**dict(row)) for row in await connection.fetch(_SQL["hold_advocates"], ids)}
-    states = [_state(row) for row in await connection.fetch(_SQL["states_of"], ids)]
+    states = [StateRow.of(row) for row in await connection.fetch(_SQL["states_of"], ids)]
     taken = take(rows, held, states, new)
     stored = held
     if taken.advocates:
@@ -72,13 +75,5 @@ async def _put(connection: Connection, rows: Sequence[Said], actor: str) -> Sequ
     ]
 
 
-def _person(row: Any) -> PersonOnDay:
-    return PersonOnDay(Team(row["team"]), frozenset(row["roles"]), row["excluded"], row["active"])
-
-
-def _state(row: Any) -> StateRow:
-    return StateRow(row["state_id"], AdvocateId(row["advocate_id"]), row["valid_from"], _person(row))
-
-
-def _state_row(advocate_id: AdvocateId, valid_from: Any, person: PersonOnDay, actor: str) -> tuple[Any, ...]:
+def _state_row(advocate_id: AdvocateId, valid_from: date, person: PersonOnDay, actor: str) -> tuple[Any, ...]:
     return (advocate_id, valid_from, person.team, sorted(person.roles), person.excluded, person.active, actor)
